@@ -1,0 +1,58 @@
+"""Files that appear whole or not at all."""
+
+import contextlib
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+INCOMPLETE = "incomplete."  # how the name of everything unfinished begins
+
+
+def incomplete_path(path: Path) -> Path:
+    """Returns a path beside `path` for what is not finished yet."""
+    return path.with_name(f"{INCOMPLETE}{uuid.uuid4().hex}.{path.name}")
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Gives a path to write a file to; it becomes `path`, on the disk, if the block succeeds."""
+    partial = incomplete_path(path)
+    try:
+        yield partial
+        sync(partial)
+        partial.replace(path)
+        sync(path.parent)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_atomic(path: Path, content: str | bytes) -> None:
+    """Writes a file that appears whole or not at all; text is written as UTF-8."""
+    with atomic_path(path) as partial:
+        partial.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def sync(path: Path) -> None:
+    """Makes a file or the entries of a folder outlast a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_incomplete(folder: Path) -> None:
+    """Removes what earlier writers left unfinished in a folder.
+
+    Only for the one who has locked the dataset: it would take a living writer's file too.
+    """
+    if not folder.is_dir():
+        return
+    for path in folder.iterdir():
+        if path.name.startswith(INCOMPLETE):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)

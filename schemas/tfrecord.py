@@ -1,0 +1,57 @@
+"""TFRecord framing: length, its checksum, the data, its checksum.
+
+The format is TensorFlow's (tensorflow/core/lib/io/record_writer.h): both checksums
+are CRC-32C, rotated and offset ("masked"), little-endian.
+"""
+
+import struct
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import google_crc32c
+
+HEADER_BYTES = 12
+FOOTER_BYTES = 4
+_MASK_DELTA = 0xA282EAD8
+
+
+class CorruptShard(ValueError):
+    """A TFRecord file with a fault; the message names record number and byte offset."""
+
+
+def _masked_crc(data: bytes) -> int:
+    crc: int = google_crc32c.value(data)
+    return ((crc >> 15 | crc << 17) + _MASK_DELTA) & 0xFFFFFFFF
+
+
+def frame(data: bytes) -> bytes:
+    """Returns data as one framed record of a TFRecord file."""
+    length = struct.pack("<Q", len(data))
+    return b"".join(
+        (length, struct.pack("<I", _masked_crc(length)), data, struct.pack("<I", _masked_crc(data)))
+    )
+
+
+def read_frames(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """Gives (byte offset, data) of each record of a TFRecord file, checksums verified.
+
+    Raises:
+        CorruptShard: if the file is cut short or a checksum does not hold.
+    """
+    offset = number = 0
+    while header := stream.read(HEADER_BYTES):
+        where = f"record {number} at byte {offset}"
+        if len(header) < HEADER_BYTES:
+            raise CorruptShard(f"{where}: the file ends within the record's header")
+        length, length_crc = struct.unpack("<QI", header)
+        if _masked_crc(header[:8]) != length_crc:
+            raise CorruptShard(f"{where}: the checksum of its length does not hold")
+        body = stream.read(length + FOOTER_BYTES)
+        if len(body) < length + FOOTER_BYTES:
+            raise CorruptShard(f"{where}: the file ends within the record")
+        data = body[:length]
+        if _masked_crc(data) != struct.unpack("<I", body[length:])[0]:
+            raise CorruptShard(f"{where}: the checksum of its data does not hold")
+        yield offset, data
+        offset += HEADER_BYTES + length + FOOTER_BYTES
+        number += 1
