@@ -1,0 +1,1 @@
+"""Labelled plates in, finished versions of a balanced TFRecord dataset out."""

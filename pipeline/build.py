@@ -1,0 +1,267 @@
+"""The build: from a manifest to a finished version, doing only what is not done yet."""
+
+import collections
+import dataclasses
+import datetime
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline import progress
+from pipeline.change import Change, find_change
+from pipeline.commit import commit_version, write_rejects
+from pipeline.errors import BuildError
+from pipeline.lock import locked
+from pipeline.plan import DatasetPlan, plan_dataset
+from pipeline.pool import Pool
+from pipeline.results import Results
+from pipeline.sources import find_sources
+from schemas.atomic import incomplete_path, remove_incomplete
+from schemas.dataset import REJECTS_FILE, DatasetFolder, Version, next_version
+from schemas.manifest import read_manifest
+from schemas.recipe import Recipe
+from schemas.tfds_files import check_dataset_name
+
+
+@dataclasses.dataclass(frozen=True)
+class BuildConfig:
+    """What a build is asked to do.
+
+    Attributes:
+        manifest: the manifest's file.
+        out: the dataset's folder.
+        recipe: the recipe.
+        name: name of the dataset, letters, digits and underscores.
+        max_reject_fraction: share of images that may be rejects, 0 to 1.
+        processes: render processes; None: one for each core.
+        beam_options: arguments for Beam, such as `--runner`.
+    """
+
+    manifest: Path
+    out: Path
+    recipe: Recipe
+    name: str
+    max_reject_fraction: float = 0.01
+    processes: int | None = None
+    beam_options: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        check_dataset_name(self.name)
+        if not 0 <= self.max_reject_fraction <= 1:
+            raise ValueError(f"max_reject_fraction must be 0 to 1, got {self.max_reject_fraction}")
+        if self.processes is not None and self.processes < 1:
+            raise ValueError(f"processes must be 1 or more, got {self.processes}")
+
+
+@dataclasses.dataclass(frozen=True)
+class BuildOutcome:
+    """How a build ended.
+
+    Attributes:
+        metadata: of the newest version.
+        folder: where that version lies.
+        committed: whether this build made it; False where nothing had changed.
+    """
+
+    metadata: Mapping[str, Any]
+    folder: Path
+    committed: bool
+
+
+def make_plan(manifest: Path, recipe: Recipe) -> DatasetPlan:
+    """Returns the plan for a manifest.
+
+    Raises:
+        ManifestError: with every fault of the manifest.
+        OSError: if it cannot be read.
+    """
+    with manifest.open("rb") as stream:
+        rows = read_manifest(stream, labels=recipe.labels, name=str(manifest))
+    return plan_dataset(rows, find_sources(rows, manifest), recipe=recipe)
+
+
+def build(config: BuildConfig, *, announce: Callable[[Change], None]) -> BuildOutcome:
+    """Makes the dataset what the manifest and the recipe say.
+
+    Args:
+        config: what to build.
+        announce: told what is about to be done.
+
+    Raises:
+        ManifestError, BuildError, ValueError: with a message for a person.
+    """
+    dataset = DatasetFolder(config.out)
+    dataset.check()
+    began = time.monotonic()
+    plan = make_plan(config.manifest, config.recipe)
+    change = find_change(plan, dataset)
+    if change.latest and change.nothing:
+        return BuildOutcome(change.latest_metadata, dataset.version_folder(change.latest), False)
+    announce(change)
+    stages = {"plan": time.monotonic() - began}
+    with locked(config.out):
+        remove_incomplete(config.out)
+        remove_incomplete(dataset.pool)
+        change = find_change(plan, dataset)  # another build may have ended since
+        done = _build_missing(change, config, dataset, stages)
+        return _commit(change, config, dataset, stages=stages, done=done)
+
+
+def _build_missing(
+    change: Change, config: BuildConfig, dataset: DatasetFolder, stages: dict[str, float]
+) -> dict[str, Any]:
+    """Builds the shards that the pool lacks and returns what that was."""
+    dataset.pool.mkdir(exist_ok=True)
+    if change.missing:
+        _check_space(change, dataset.folder)
+        began = time.monotonic()
+        before = progress.TALLY.read()
+        with progress.shown(change.images):
+            runner = _run_engine(change, config, dataset)
+        stages["shards"] = time.monotonic() - began
+        images, records, _ = (
+            now - then for now, then in zip(progress.TALLY.read(), before, strict=True)
+        )
+    else:
+        images = records = 0
+        runner = "none"
+    cores = config.processes or len(os.sched_getaffinity(0))
+    done = {
+        "manifest": str(config.manifest),
+        "runner": runner,
+        "cores": cores,
+        "images_rendered": images,
+        "records_rendered": records,
+        "shards_written": len(change.missing),
+        "shards_kept": len(change.plan.shards) - len(change.missing),
+    }
+    if images:
+        done["images_per_core_second"] = images / stages["shards"] / cores
+    else:
+        last = change.latest_metadata.get("build", {}).get("images_per_core_second")
+        done |= {"images_per_core_second": last} if last else {}
+    return done
+
+
+def _check_space(change: Change, folder: Path) -> None:
+    free = shutil.disk_usage(folder).free
+    if change.bytes > free:
+        raise BuildError(
+            f"the shards to write take {change.bytes / 1e9:.2f} GB, but {folder} has "
+            f"{free / 1e9:.2f} GB free; make room, or choose another --out"
+        )
+
+
+def _run_engine(change: Change, config: BuildConfig, dataset: DatasetFolder) -> str:
+    """Runs the Beam job and returns the name of its runner."""
+    # Beam takes two CPU-seconds to load; commands that build nothing do without
+    from apache_beam.options.pipeline_options import (  # noqa: PLC0415
+        PipelineOptions,
+        StandardOptions,
+    )
+
+    from pipeline.graph import run_build  # noqa: PLC0415
+
+    staging = incomplete_path(dataset.pool / "rows")
+    staging.mkdir()
+    options = PipelineOptions(list(config.beam_options))
+    try:
+        run_build(
+            change.missing,
+            pool=Pool(dataset.pool),
+            recipe=config.recipe,
+            staging=staging,
+            processes=config.processes,
+            options=options,
+        )
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return str(options.view_as(StandardOptions).runner)
+
+
+def _commit(
+    change: Change,
+    config: BuildConfig,
+    dataset: DatasetFolder,
+    *,
+    stages: dict[str, float],
+    done: Mapping[str, Any],
+) -> BuildOutcome:
+    """Commits a version of what the pool now holds, if it differs from the newest one."""
+    began = time.monotonic()
+    results = read_results(change.plan, Pool(dataset.pool))
+    _check_rejects(results, config, dataset)
+    version = _version(results, change)
+    if version is None:
+        assert change.latest is not None
+        return BuildOutcome(change.latest_metadata, dataset.version_folder(change.latest), False)
+    stages["commit"] = time.monotonic() - began
+    metadata = commit_version(
+        results,
+        dataset=dataset,
+        name=config.name,
+        version=version,
+        parent=change.latest,
+        build={
+            **done,
+            "stages": stages,
+            "seconds": sum(stages.values()),
+            "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        },
+    )
+    (config.out / REJECTS_FILE).unlink(missing_ok=True)  # of an earlier build that failed
+    return BuildOutcome(metadata, dataset.version_folder(version), True)
+
+
+def read_results(plan: DatasetPlan, pool: Pool) -> Results:
+    """Returns what the pool holds for a plan.
+
+    Raises:
+        BuildError: if a shard is not there, or its size is not what its report says.
+    """
+    reports = []
+    for shard in plan.shards:
+        report = pool.report(shard.name)
+        if report is None:
+            raise BuildError(
+                f"shard {shard.name} was not built, though the engine reported no error; "
+                "run the same command again"
+            )
+        size = pool.shard_path(shard.name).stat().st_size
+        if size != report.bytes:
+            raise BuildError(
+                f"shard {pool.shard_path(shard.name)} has {size} bytes, its report says "
+                f"{report.bytes}; remove it and run the same command again"
+            )
+        reports.append(report)
+    return Results(plan, reports)
+
+
+def _check_rejects(results: Results, config: BuildConfig, dataset: DatasetFolder) -> None:
+    reasons = collections.Counter(reject.reason for _, _, reject in results.rejects())
+    images = sum(len(shard.images) for shard in results.plan.shards)
+    if reasons.total() <= config.max_reject_fraction * images:
+        return
+    listed = dataset.folder / REJECTS_FILE
+    write_rejects(results, listed)
+    by_reason = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+    raise BuildError(
+        f"{reasons.total()} of {images} images could not be used ({by_reason}), more than "
+        f"--max-reject-fraction {config.max_reject_fraction:g} allows; they are listed in "
+        f"{listed}; mend them or allow more, then run the same command again (what is done is kept)"
+    )
+
+
+def _version(results: Results, change: Change) -> Version | None:
+    """Returns the number of the version to commit, or None where nothing has changed."""
+    digests, latest = results.digests(), change.latest_metadata
+    before = latest.get("digests", {})
+    return next_version(
+        change.latest,
+        same_recipe=results.plan.recipe.digest() == latest.get("recipe_digest"),
+        same_images=digests["images"] == before.get("images"),
+        same_labels=digests["labels"] == before.get("labels"),
+    )

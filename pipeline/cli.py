@@ -1,0 +1,158 @@
+"""The commands of `python -m pipeline`."""
+
+import argparse
+import contextlib
+import csv
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from types import FrameType
+
+from pipeline.build import BuildConfig, build, make_plan
+from pipeline.change import find_change
+from pipeline.errors import BuildError
+from pipeline.flags import make_config, make_parser
+from pipeline.pool import Pool
+from pipeline.summary import build_text, plan_text
+from schemas.atomic import remove_incomplete
+from schemas.dataset import REJECTS_FILE, DatasetFolder
+from schemas.labels import load_label_set
+
+USAGE, FAILURE = 2, 1  # exit codes
+_SIGNALS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs one command and returns its exit code."""
+    parser = make_parser()
+    args, rest = parser.parse_known_args(argv)
+    if rest and args.command != "build":
+        parser.error(f"unknown arguments for {args.command}: {' '.join(rest)}")
+    try:
+        return _run(args, rest)
+    except ValueError as error:  # a manifest or a flag that cannot be used
+        return _fail(error, args, USAGE)
+    except (BuildError, OSError) as error:
+        return _fail(error, args, FAILURE)
+    except RuntimeError as error:
+        # an engine wraps what went wrong in the shard step
+        cause = _cause(error)
+        if cause is None:
+            raise
+        return _fail(cause, args, FAILURE)
+
+
+def _run(args: argparse.Namespace, rest: Sequence[str]) -> int:
+    if args.command == "demo":
+        return _demo(args)
+    if args.command == "manifest":
+        return _manifest(args)
+    config = make_config(args, rest)
+    return _plan(config) if args.command == "plan" else _build(config)
+
+
+def _demo(args: argparse.Namespace) -> int:
+    from pipeline.demo.plates import write_demo  # noqa: PLC0415 - OpenCV, only here
+
+    with _drawing_bar(args.images) as step:
+        manifest = write_demo(
+            args.folder, images=args.images, seed=args.seed, workers=args.processes, on_image=step
+        )
+    print(f"{args.images:,} plates drawn; their manifest: {manifest}")
+    return 0
+
+
+@contextlib.contextmanager
+def _drawing_bar(total: int) -> Iterator[object]:
+    import tqdm  # noqa: PLC0415
+
+    with tqdm.tqdm(total=total, unit=" plates", disable=not sys.stderr.isatty()) as bar:
+        yield lambda _: bar.update()
+
+
+def _manifest(args: argparse.Namespace) -> int:
+    from pipeline.folder_manifest import write_folder_manifest  # noqa: PLC0415
+
+    out = args.out or args.folder / "plates.csv"
+    images = write_folder_manifest(args.folder, out=out, labels=load_label_set(args.labels))
+    print(f"{images:,} images listed in {out}")
+    return 0
+
+
+def _plan(config: BuildConfig) -> int:
+    dataset = DatasetFolder(config.out)
+    dataset.check()
+    change = find_change(make_plan(config.manifest, config.recipe), dataset)
+    print(plan_text(change, cores=_cores(config)))
+    return 0
+
+
+def _build(config: BuildConfig) -> int:
+    with _stopped_at_once(config):
+        outcome = build(
+            config, announce=lambda change: print(plan_text(change, cores=_cores(config)))
+        )
+    if not outcome.committed:
+        print(f"up to date: {outcome.folder}")
+        return 0
+    with (outcome.folder / REJECTS_FILE).open(encoding="utf-8", newline="") as file:
+        reasons = [row["reason"] for row in csv.DictReader(file)]
+    print(build_text(outcome.metadata, outcome.folder, reasons))
+    return 0
+
+
+def _cores(config: BuildConfig) -> int:
+    return config.processes or len(os.sched_getaffinity(0))
+
+
+@contextlib.contextmanager
+def _stopped_at_once(config: BuildConfig) -> Iterator[None]:
+    """Ends the process at once on Ctrl-C or SIGTERM, and says how to go on.
+
+    Engines catch the exception that Python raises, and wait for their threads; leaving
+    from the handler does not. Finished shards are whole; the rest is swept away.
+    """
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        pool = Pool(DatasetFolder(config.out).pool)
+        done = len(pool.names())
+        remove_incomplete(pool.folder)
+        remove_incomplete(config.out)
+        print(
+            f"\nstopped by {_SIGNALS[signal.Signals(number)]}: {done} finished shards are in "
+            f"{pool.folder}; run the same command again to go on",
+            file=sys.stderr,
+            flush=True,
+        )
+        os._exit(128 + number)
+
+    earlier = {number: signal.signal(number, stop) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+
+
+def _cause(error: BaseException) -> Exception | None:
+    """Returns the error of ours or of the system that an engine's error came from."""
+    inner: BaseException | None = error
+    while inner is not None and not isinstance(inner, BuildError | OSError):
+        inner = inner.__cause__ or inner.__context__
+    return inner
+
+
+def _fail(error: Exception, args: argparse.Namespace, code: int) -> int:
+    if args.debug:
+        traceback.print_exception(error)
+    print(f"error: {_message(error)}", file=sys.stderr)
+    return code
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        names = [str(name) for name in (error.filename, error.filename2) if name]
+        return f"{' -> '.join(names) or 'input or output'}: {error.strerror}"
+    return str(error)

@@ -1,0 +1,251 @@
+"""Committing a version: the directory that readers open."""
+
+import csv
+import datetime
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.pool import Pool
+from pipeline.report import ReportFacts, report_html
+from pipeline.results import Results
+from pipeline.sheet import contact_sheet
+from pipeline.version import TOOL_VERSION
+from schemas.atomic import incomplete_path, sync
+from schemas.catalog import CATALOG_FILE, CatalogRow, write_catalog
+from schemas.croissant import croissant_json
+from schemas.dataset import (
+    CROISSANT_FILE,
+    INDEX_FOLDER,
+    METADATA_FILE,
+    METADATA_FORMAT,
+    REJECTS_FILE,
+    REPORT_FILE,
+    DatasetFolder,
+    Version,
+    version_text,
+)
+from schemas.shards import ShardKey
+from schemas.tfds_files import (
+    DATASET_INFO_FILE,
+    FEATURES_FILE,
+    LABEL_NAMES_FILE,
+    SplitFacts,
+    dataset_info_json,
+    features_json,
+    label_names_txt,
+    shard_file_name,
+)
+from schemas.tfrecord import FOOTER_BYTES, HEADER_BYTES
+
+REJECT_COLUMNS = ("image_id", "uri", "label", "split", "reason", "message")
+
+
+def commit_version(
+    results: Results,
+    *,
+    dataset: DatasetFolder,
+    name: str,
+    version: Version,
+    parent: Version | None,
+    build: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Writes a version, whole or not at all, and returns its metadata.
+
+    Args:
+        results: what the pool holds for the plan.
+        dataset: where the version goes; its pool holds the shards.
+        name: name of the dataset.
+        version: number of the version; its folder must not be there.
+        parent: the version before it.
+        build: what the build did, for `metadata.json` and the report.
+    """
+    folder = dataset.version_folder(version)
+    partial = incomplete_path(folder)
+    partial.mkdir()
+    try:
+        metadata = _metadata(results, name=name, version=version, parent=parent, build=build)
+        _link_shards(partial, results, pool=Pool(dataset.pool), name=name)
+        _write_descriptions(partial, results, metadata)
+        _write_report(partial, results, metadata, pool=Pool(dataset.pool))
+        # last: a version is one that has it
+        _write(partial / DATASET_INFO_FILE, _dataset_info(results, metadata))
+        sync(partial / INDEX_FOLDER)
+        sync(partial)
+        partial.rename(folder)
+        sync(dataset.folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return metadata
+
+
+def reject_rows(results: Results) -> Iterator[tuple[str, ...]]:
+    """Gives a row of `REJECT_COLUMNS` for every image that could not be used."""
+    names = results.plan.recipe.labels.names
+    for shard, image, reject in results.rejects():
+        yield (
+            image.image_id,
+            image.uri,
+            names[image.label],
+            shard.key.split,
+            reject.reason,
+            reject.message,
+        )
+
+
+def write_rejects(results: Results, path: Path) -> None:
+    """Writes the list of the images that could not be used."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(REJECT_COLUMNS)
+        writer.writerows(reject_rows(results))
+
+
+def _metadata(
+    results: Results,
+    *,
+    name: str,
+    version: Version,
+    parent: Version | None,
+    build: Mapping[str, Any],
+) -> dict[str, Any]:
+    plan = results.plan
+    return {
+        "format": METADATA_FORMAT,
+        "name": name,
+        "version": version_text(version),
+        "parent": version_text(parent) if parent else None,
+        "tool_version": TOOL_VERSION,
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "recipe": plan.recipe.to_json(),
+        "recipe_digest": plan.recipe.digest(),
+        "digests": dict(results.digests()),
+        # by split, then a number for each label in the order of the label set
+        "planned_images": {split: list(numbers) for split, numbers in plan.counts.items()},
+        "images": results.images_by_split(),
+        "records": results.records_by_split(),
+        "quotas": {split: list(quotas) for split, quotas in plan.quotas.by_split.items()},
+        "capped": [list(pair) for pair in plan.quotas.capped],
+        "bytes": sum(report.bytes for report in results.reports),
+        "shards": [
+            {
+                "key": str(shard.key),
+                "pool": report.name,
+                "sha256": report.sha256,
+                "records": report.records,
+                "bytes": report.bytes,
+            }
+            for shard, report in zip(plan.shards, results.reports, strict=True)
+        ],
+        "build": dict(build),
+    }
+
+
+def _shard_name(name: str, key: ShardKey) -> str:
+    return shard_file_name(name, key.split, key.index, shards=key.count)
+
+
+def _link_shards(folder: Path, results: Results, *, pool: Pool, name: str) -> None:
+    (folder / INDEX_FOLDER).mkdir()
+    for shard in results.plan.shards:
+        file_name = _shard_name(name, shard.key)
+        _link(pool.shard_path(shard.name), folder / file_name)
+        _link(pool.index_path(shard.name), folder / INDEX_FOLDER / f"{file_name}.idx")
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without hard links, or with too many of one file
+        shutil.copyfile(source, target)
+        sync(target)
+
+
+def _write_descriptions(folder: Path, results: Results, metadata: Mapping[str, Any]) -> None:
+    recipe, name = results.plan.recipe, metadata["name"]
+    catalog = folder / CATALOG_FILE
+    write_catalog(_catalog_rows(results, name), catalog)
+    sync(catalog)
+    write_rejects(results, folder / REJECTS_FILE)
+    sync(folder / REJECTS_FILE)
+    _write(folder / FEATURES_FILE, features_json(recipe.labels))
+    _write(folder / LABEL_NAMES_FILE, label_names_txt(recipe.labels))
+    _write(folder / METADATA_FILE, json.dumps(metadata, indent=1) + "\n")
+    croissant = croissant_json(
+        name=name,
+        version=metadata["version"],
+        description=_description(metadata),
+        labels=recipe.labels,
+        splits=results.plan.counts,
+        catalog_sha256=hashlib.sha256(catalog.read_bytes()).hexdigest(),
+        date_published=metadata["created"][:10],
+    )
+    _write(folder / CROISSANT_FILE, croissant)
+
+
+def _catalog_rows(results: Results, name: str) -> Iterator[CatalogRow]:
+    labels = results.plan.recipe.labels.names
+    for shard, report in zip(results.plan.shards, results.reports, strict=True):
+        file_name = _shard_name(name, shard.key)
+        for image in shard.images:
+            content = report.contents.get(image.image_id)
+            yield CatalogRow(
+                image_id=image.image_id,
+                uri=image.uri,
+                label=labels[image.label],
+                label_index=image.label,
+                group=image.group,
+                split=shard.key.split,
+                copies=image.copies if content else 0,
+                shard=file_name if content else None,
+                content_digest=content,
+            )
+
+
+def _write_report(
+    folder: Path, results: Results, metadata: Mapping[str, Any], *, pool: Pool
+) -> None:
+    facts = ReportFacts(
+        metadata=metadata,
+        rejects=list(reject_rows(results)),
+        sheet=contact_sheet(results, pool),
+    )
+    _write(folder / REPORT_FILE, report_html(facts))
+
+
+def _description(metadata: Mapping[str, Any]) -> str:
+    images = sum(map(sum, metadata["images"].values()))
+    records = sum(map(sum, metadata["records"].values()))
+    return (
+        f"{records:,} grayscale variants, 128x128 pixels, of {images:,} micrographs of "
+        f"crystallisation drops, with {len(metadata['recipe']['labels']['names'])} labels "
+        "balanced by augmentation. Every variant is randomly rotated and flipped."
+    )
+
+
+def _dataset_info(results: Results, metadata: Mapping[str, Any]) -> str:
+    splits = {}
+    for split in results.plan.counts:
+        reports = [
+            report
+            for shard, report in zip(results.plan.shards, results.reports, strict=True)
+            if shard.key.split == split
+        ]
+        lengths = tuple(report.records for report in reports)
+        frames = (HEADER_BYTES + FOOTER_BYTES) * sum(lengths)
+        splits[split] = SplitFacts(lengths, sum(report.bytes for report in reports) - frames)
+    return dataset_info_json(
+        name=metadata["name"],
+        version=metadata["version"],
+        description=_description(metadata),
+        splits=splits,
+    )
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+    sync(path)

@@ -1,0 +1,204 @@
+"""The pool: shards by content, immutable, shared by all versions of a dataset.
+
+A shard stands in the pool as three files: `<name>.tfrecord`, its index `<name>.idx`,
+and the report `<name>.json`, written last: a shard without a report is not there.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from schemas.atomic import atomic_path, incomplete_path, write_atomic
+from schemas.index import index_text
+from schemas.recipe import canonical_json
+
+_REPORT_SUFFIX = ".json"
+_REPORT_FORMAT = 1
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Reject:
+    """An image that could not be used.
+
+    Attributes:
+        image_id: its name.
+        reason: short and stable, such as "truncated".
+        message: what came, for a person.
+    """
+
+    image_id: str
+    reason: str
+    message: str
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardReport:
+    """What a finished shard holds, counted while it was written.
+
+    Attributes:
+        name: its name in the pool.
+        records: how many records.
+        bytes: size of the file.
+        sha256: of the file, hexadecimal.
+        records_by_label: label index to number of records.
+        contents: image id to the SHA-256 of its source.
+        rejects: images of the plan without a record.
+    """
+
+    name: str
+    records: int
+    bytes: int
+    sha256: str
+    records_by_label: dict[int, int]
+    contents: dict[str, str]
+    rejects: tuple[Reject, ...]
+
+    def to_json(self) -> str:
+        """Returns the text of the report's file."""
+        value = dataclasses.asdict(self)
+        value["rejects"] = [dataclasses.astuple(reject) for reject in self.rejects]
+        return canonical_json({"format": _REPORT_FORMAT, **value})
+
+    @classmethod
+    def from_json(cls, text: str) -> "ShardReport":
+        """Returns the report that `to_json` wrote."""
+        value = json.loads(text)
+        if value.pop("format") != _REPORT_FORMAT:
+            raise ValueError("a shard report of another format")
+        value["rejects"] = tuple(Reject(*reject) for reject in value["rejects"])
+        value["records_by_label"] = {int(k): v for k, v in value["records_by_label"].items()}
+        return cls(**value)
+
+
+@dataclasses.dataclass(frozen=True)
+class Pool:
+    """The pool of one dataset.
+
+    Attributes:
+        folder: where it lies; it need not be there yet.
+    """
+
+    folder: Path
+
+    def names(self) -> frozenset[str]:
+        """Returns the names of all finished shards."""
+        if not self.folder.is_dir():
+            return frozenset()
+        with os.scandir(self.folder) as entries:
+            found = {entry.name for entry in entries}
+        return frozenset(
+            stem
+            for name in found
+            if name.endswith(_REPORT_SUFFIX)
+            and (stem := name.removesuffix(_REPORT_SUFFIX)) + ".tfrecord" in found
+        )
+
+    def report(self, name: str) -> ShardReport | None:
+        """Returns the report of a shard, or None if the pool lacks the shard."""
+        try:
+            text = self._report_path(name).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        return ShardReport.from_json(text) if self.shard_path(name).is_file() else None
+
+    def shard_path(self, name: str) -> Path:
+        """Returns where a shard's TFRecord file lies."""
+        return self.folder / f"{name}.tfrecord"
+
+    def index_path(self, name: str) -> Path:
+        """Returns where a shard's index lies."""
+        return self.folder / f"{name}.idx"
+
+    def _report_path(self, name: str) -> Path:
+        return self.folder / f"{name}{_REPORT_SUFFIX}"
+
+    @contextlib.contextmanager
+    def spool(self) -> Iterator["Spool"]:
+        """Gives a place to collect a shard's records in, gone after the block."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = incomplete_path(self.folder / "spool")
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            path.unlink()  # nobody else needs its name, and it goes with the process
+            yield Spool(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def commit(
+        self, name: str, spool: "Spool", order: Sequence[tuple[str, int]], *, facts: "ShardFacts"
+    ) -> ShardReport:
+        """Makes the spooled records a shard of the pool and returns its report.
+
+        Args:
+            name: the shard's name.
+            spool: its records.
+            order: (image id, variant) of each record.
+            facts: what the report says beside the file itself.
+        """
+        digest = hashlib.sha256()
+        lengths = []
+        with atomic_path(self.shard_path(name)) as path, path.open("wb") as out:
+            for image_id, variant in order:
+                framed = spool.read(image_id, variant)
+                out.write(framed)
+                digest.update(framed)
+                lengths.append(len(framed))
+        write_atomic(self.index_path(name), index_text(lengths))
+        report = ShardReport(
+            name,
+            records=len(lengths),
+            bytes=sum(lengths),
+            sha256=digest.hexdigest(),
+            records_by_label=facts.records_by_label,
+            contents=facts.contents,
+            rejects=facts.rejects,
+        )
+        write_atomic(self._report_path(name), report.to_json())
+        return report
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardFacts:
+    """What is known of a shard from its images; fields as in `ShardReport`."""
+
+    records_by_label: dict[int, int]
+    contents: dict[str, str]
+    rejects: tuple[Reject, ...]
+
+
+class Spool:
+    """Framed records of one shard, kept in a file in the order they come.
+
+    Images are finished in any order and their records stand all over the shard; a file
+    (in the page cache, and gone soon) keeps them out of the process's memory.
+    """
+
+    def __init__(self, descriptor: int):
+        self._descriptor = descriptor
+        self._places: dict[tuple[str, int], tuple[int, int]] = {}
+        self._end = 0
+
+    def add(self, image_id: str, framed: Sequence[bytes]) -> None:
+        """Takes the records of one image, by variant."""
+        block = memoryview(b"".join(framed))
+        at = self._end
+        for variant, record in enumerate(framed):
+            self._places[image_id, variant] = (at, len(record))
+            at += len(record)
+        while block:
+            written = os.pwrite(self._descriptor, block, self._end)
+            self._end += written
+            block = block[written:]
+
+    def read(self, image_id: str, variant: int) -> bytes:
+        """Returns one record.
+
+        Raises:
+            KeyError: if it was not added.
+        """
+        offset, length = self._places[image_id, variant]
+        return os.pread(self._descriptor, length, offset)

@@ -1,0 +1,89 @@
+"""From one source to the records of all its variants: the work that costs.
+
+Imported by the worker processes, so it stays light: neither Beam nor TensorFlow.
+"""
+
+import dataclasses
+import hashlib
+from pathlib import Path
+
+from pipeline.augment import sample_augmentation
+from pipeline.decode import UnreadableImage, decode_plate
+from pipeline.render import render
+from schemas.recipe import AugmentConfig, Recipe, RenderConfig
+from schemas.records import Record, encode_record
+from schemas.shards import PlannedImage, render_key
+from schemas.tfrecord import frame
+
+
+@dataclasses.dataclass(frozen=True)
+class VariantConfig:
+    """The part of a recipe that decides an image's pixels; see `Recipe`."""
+
+    seed: int
+    augment: AugmentConfig
+    render: RenderConfig
+    digest: str
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> "VariantConfig":
+        """Returns the part of a recipe that decides pixels."""
+        return cls(recipe.seed, recipe.augment, recipe.render, recipe.render_digest())
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageRecords:
+    """The records of one image.
+
+    Attributes:
+        image_id: its name.
+        content_digest: SHA-256 of its source, hexadecimal.
+        framed: a framed record for each variant.
+    """
+
+    image_id: str
+    content_digest: str
+    framed: tuple[bytes, ...]
+
+
+def read_source(path: str) -> bytes:
+    """Returns the content of a source.
+
+    Raises:
+        UnreadableImage: if there is no such file, or this user may not read it. Other
+            errors of the system may pass and are raised as they are.
+    """
+    try:
+        return Path(path).read_bytes()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UnreadableImage("missing", "there is no such file") from error
+    except IsADirectoryError as error:
+        raise UnreadableImage("not-an-image", "it is a folder") from error
+    except PermissionError as error:
+        raise UnreadableImage("not-permitted", "this user may not read it") from error
+
+
+def make_records(image: PlannedImage, content: bytes, *, config: VariantConfig) -> ImageRecords:
+    """Returns the records of one image: its source is decoded once, then rendered per variant.
+
+    Raises:
+        UnreadableImage: if the content is no image that can be used.
+    """
+    plate = decode_plate(content)
+    digest = hashlib.sha256(content).hexdigest()
+    framed = []
+    for variant in range(image.copies):
+        augmentation = sample_augmentation(
+            config.seed, image.image_id, variant=variant, config=config.augment
+        )
+        record = Record(
+            image=render(plate, augmentation, config.render).tobytes(),
+            label=image.label,
+            image_id=image.image_id,
+            group=image.group,
+            variant=variant,
+            copies=image.copies,
+            render_key=render_key(config.digest, image.image_id, variant, digest),
+        )
+        framed.append(frame(encode_record(record)))
+    return ImageRecords(image.image_id, digest, tuple(framed))
