@@ -3,7 +3,7 @@
 import ast
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
 VERSION_LINE = (ROOT / "pipeline" / "version.py").read_text(encoding="utf-8").splitlines()[-1]
@@ -35,7 +35,8 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.11,<3.12",
-    packages=["pipeline", "pipeline.demo", "schemas"],
+    packages=find_packages(include=["pipeline*", "schemas*"]),
+    package_data={"pipeline.report": ["*.css"]},
     install_requires=[
         # one release: the engine's inner ways are relied on and tested (pipeline/graph.py)
         "apache-beam==2.77.*",

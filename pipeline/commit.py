@@ -20,7 +20,6 @@ from schemas.catalog import CATALOG_FILE, CatalogRow, write_catalog
 from schemas.croissant import croissant_json
 from schemas.dataset import (
     CROISSANT_FILE,
-    INDEX_FOLDER,
     METADATA_FILE,
     METADATA_FORMAT,
     REJECTS_FILE,
@@ -29,6 +28,7 @@ from schemas.dataset import (
     Version,
     version_text,
 )
+from schemas.index import INDEX_DIRECTORY, index_file_name
 from schemas.shards import ShardKey
 from schemas.tfds_files import (
     DATASET_INFO_FILE,
@@ -74,7 +74,7 @@ def commit_version(
         _write_report(partial, results, metadata, pool=Pool(dataset.pool))
         # last: a version is one that has it
         _write(partial / DATASET_INFO_FILE, _dataset_info(results, metadata))
-        sync(partial / INDEX_FOLDER)
+        sync(partial / INDEX_DIRECTORY)
         sync(partial)
         partial.rename(folder)
         sync(dataset.folder)
@@ -150,11 +150,11 @@ def _shard_name(name: str, key: ShardKey) -> str:
 
 
 def _link_shards(folder: Path, results: Results, *, pool: Pool, name: str) -> None:
-    (folder / INDEX_FOLDER).mkdir()
+    (folder / INDEX_DIRECTORY).mkdir()
     for shard in results.plan.shards:
         file_name = _shard_name(name, shard.key)
         _link(pool.shard_path(shard.name), folder / file_name)
-        _link(pool.index_path(shard.name), folder / INDEX_FOLDER / f"{file_name}.idx")
+        _link(pool.index_path(shard.name), folder / INDEX_DIRECTORY / index_file_name(file_name))
 
 
 def _link(source: Path, target: Path) -> None:
@@ -220,10 +220,16 @@ def _write_report(
 def _description(metadata: Mapping[str, Any]) -> str:
     images = sum(map(sum, metadata["images"].values()))
     records = sum(map(sum, metadata["records"].values()))
+    recipe = metadata["recipe"]
+    balance = {
+        "none": "as unbalanced as the micrographs are",
+        "train": "balanced by augmentation in the training split",
+        "all": "balanced by augmentation",
+    }[recipe["balance"]["mode"]]
     return (
         f"{records:,} grayscale variants, 128x128 pixels, of {images:,} micrographs of "
-        f"crystallisation drops, with {len(metadata['recipe']['labels']['names'])} labels "
-        "balanced by augmentation. Every variant is randomly rotated and flipped."
+        f"crystallisation drops, with {len(recipe['labels']['names'])} labels, {balance}. "
+        "Every variant is randomly rotated and flipped."
     )
 
 

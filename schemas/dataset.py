@@ -13,7 +13,6 @@ METADATA_FORMAT = 1
 REJECTS_FILE = "rejects.csv"
 CROISSANT_FILE = "croissant.json"
 REPORT_FILE = "report.html"
-INDEX_FOLDER = "index"
 POOL_FOLDER = "pool"
 
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
