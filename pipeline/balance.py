@@ -77,13 +77,18 @@ def _quotas(images: Sequence[int], target: float) -> list[float]:
 def _targets(counts: Counts, config: BalanceConfig) -> dict[str, float]:
     """Returns the records wanted of each label, for each balanced split."""
     splits = [split for split in _BALANCED_SPLITS[config.mode] if any(counts.get(split, ()))]
-    if config.total_records is not None:
-        images = {split: sum(counts[split]) for split in counts}
-        share = config.total_records / max(1, sum(images.values()))
-        return {split: _target_for_total(counts[split], share * images[split]) for split in splits}
-    if config.target_per_class is not None:
-        scale = config.target_per_class / max(1, sum(counts.get("train", ())))
-        return {split: scale * sum(counts[split]) for split in splits}
+    images = {split: sum(counts[split]) for split in counts}
+    balanced = sum(images[split] for split in splits)
+    if config.total_records is not None and splits:
+        # splits that are not balanced have one record an image
+        records = max(0, config.total_records - sum(images.values()) + balanced)
+        return {
+            split: _target_for_total(counts[split], records * images[split] / balanced)
+            for split in splits
+        }
+    if config.target_per_class is not None and splits:
+        scale = config.target_per_class / (images.get("train") or max(images.values()))
+        return {split: scale * images[split] for split in splits}
     return {split: float(max(counts[split])) for split in splits}
 
 

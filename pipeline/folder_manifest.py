@@ -1,7 +1,7 @@
 """A manifest from a folder: labels from folder names, groups from file names."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from schemas.atomic import atomic_path
@@ -45,8 +45,12 @@ def group_of(path: str) -> str:
 def write_folder_manifest(folder: Path, *, out: Path, labels: LabelSet) -> int:
     """Writes a manifest of `folder/<label>/**` and returns the number of its images.
 
+    Where a name tells no drop, it is the group without its label folder: moving a file to
+    another label folder, which is how a folder is relabelled, then leaves it in its split.
+
     Raises:
-        ValueError: if a folder is named after no label, or there is no image.
+        ValueError: if a folder is named after no label, there is no image, or the manifest
+            could not be read for a file's name.
     """
     if not folder.is_dir():
         raise ValueError(f"wanted a folder with one folder a label, got {folder}")
@@ -54,16 +58,41 @@ def write_folder_manifest(folder: Path, *, out: Path, labels: LabelSet) -> int:
     if not rows:
         wanted = ", ".join(sorted(EXTENSIONS))
         raise ValueError(f"no image ({wanted}) in the label folders of {folder}")
+    _check_names(rows)
     with atomic_path(out) as path, path.open("w", encoding="utf-8", newline="") as file:
         write_manifest(rows, file)
     return len(rows)
+
+
+def _check_names(rows: Iterable[tuple[str, str, str, str]]) -> None:
+    """Checks that the names of files can stand in a manifest.
+
+    Raises:
+        ValueError: if they cannot; names the file.
+    """
+    uris: dict[str, str] = {}  # by image id
+    for uri, _, image_id, _ in rows:
+        try:
+            uri.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(f"the name of {uri!r} is not UTF-8; rename the file") from error
+        other = uris.setdefault(image_id, uri)
+        if other != uri:
+            raise ValueError(
+                f"{other} and {uri} differ in their extension alone; an image's name is its "
+                "path without the extension, so remove or rename one"
+            )
 
 
 def _rows(folder: Path, *, out: Path, labels: LabelSet) -> Iterator[tuple[str, str, str, str]]:
     base = out.absolute().parent
     inside = folder.absolute().is_relative_to(base)
     for label_folder in sorted(path for path in folder.iterdir() if path.is_dir()):
-        files = [p for p in label_folder.rglob("*") if p.suffix.lower() in EXTENSIONS]
+        files = [
+            path
+            for path in label_folder.rglob("*")
+            if path.suffix.lower() in EXTENSIONS and path.is_file()
+        ]
         if not files:
             continue
         try:
@@ -77,4 +106,5 @@ def _rows(folder: Path, *, out: Path, labels: LabelSet) -> Iterator[tuple[str, s
             inner = file.relative_to(folder).as_posix()
             place = file.absolute()
             uri = place.relative_to(base).as_posix() if inside else str(place)
-            yield uri, label, default_image_id(inner), group_of(inner)
+            name = default_image_id(file.relative_to(label_folder).as_posix())
+            yield uri, label, default_image_id(inner), group_of(inner) or name

@@ -47,6 +47,8 @@ class LabelSet:
         for alias, name in self.aliases.items():
             if name not in self.names:
                 raise ValueError(f"alias {alias!r} of set {self.name!r}: no label {name!r}")
+            if not _folded(alias):
+                raise ValueError(f"alias {alias!r} of set {self.name!r} has no letter or digit")
             number = self.names.index(name)
             if index.setdefault(_folded(alias), number) != number:
                 raise ValueError(f"alias {alias!r} of set {self.name!r} means two labels")
@@ -70,7 +72,8 @@ class LabelSet:
 
     def nearest(self, text: str) -> str:
         """Returns the label that an unknown text most likely meant."""
-        best = difflib.get_close_matches(_folded(text), list(self._index), n=1, cutoff=0.0)
+        folded = _folded(text[:100])  # of a long text, all are far
+        best = difflib.get_close_matches(folded, list(self._index), n=1, cutoff=0.0)
         return self.names[self._index[best[0]]] if best else self.names[0]
 
     def to_json(self) -> dict[str, object]:
@@ -142,7 +145,8 @@ def load_label_set(name_or_path: str) -> LabelSet:
     """Returns a built-in label set, or one from a JSON file.
 
     The file is an object with `names` (list, in order), `crystal_names` (list),
-    and, if wanted, `name` (default: the file's stem) and `aliases` (object, alias to label).
+    and, if wanted, `name` (default "custom": the name is part of every digest, and a file's
+    path must not be) and `aliases` (object, alias to label).
 
     Raises:
         ValueError: if there is neither such a set nor a sound file; says which it was.
@@ -150,27 +154,38 @@ def load_label_set(name_or_path: str) -> LabelSet:
     if name_or_path in BUILT_IN:
         return BUILT_IN[name_or_path]
     path = Path(name_or_path)
-    known = ", ".join(sorted(BUILT_IN))
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        return _parse_label_set(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
+        known = ", ".join(sorted(BUILT_IN))
         raise ValueError(
             f"wanted a label set ({known}) or a JSON file of one, got {name_or_path!r}"
         ) from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(f"label set {path} cannot be read: {error}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(f"label set {path}: {error}") from error
+
+
+def _parse_label_set(value: object) -> LabelSet:
+    """Returns the label set that a JSON value writes.
+
+    Raises:
+        ValueError: if it writes none; says what is wrong.
+    """
     if not isinstance(value, dict) or not {"names", "crystal_names"} <= value.keys():
-        raise ValueError(f"label set {path} wants the keys names and crystal_names")
+        raise ValueError("wanted an object with the keys names and crystal_names")
     surplus = sorted(value.keys() - {"name", "names", "crystal_names", "aliases"})
     if surplus:
-        raise ValueError(f"label set {path} has unknown keys: {', '.join(surplus)}")
-    names, crystals, aliases = value["names"], value["crystal_names"], value.get("aliases", {})
-    for key, texts in (("names", names), ("crystal_names", crystals)):
+        raise ValueError(f"unknown keys: {', '.join(surplus)}")
+    name, aliases = value.get("name", "custom"), value.get("aliases", {})
+    for key in ("names", "crystal_names"):
+        texts = value[key]
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-            raise ValueError(f"label set {path}: {key} wants a list of texts")
+            raise ValueError(f"{key} wants a list of texts")
     if not isinstance(aliases, dict) or not all(isinstance(v, str) for v in aliases.values()):
-        raise ValueError(f"label set {path}: aliases wants an object of texts")
-    name = value.get("name", path.stem)
+        raise ValueError("aliases wants an object of texts")
     if not isinstance(name, str):
-        raise ValueError(f"label set {path}: name wants a text")
-    return LabelSet(name, tuple(names), frozenset(crystals), aliases)
+        raise ValueError("name wants a text")
+    for text in value["names"]:
+        if text != text.strip() or not text.isprintable():  # readers want one a line
+            raise ValueError(f"label {text!r} has a blank at an end, or what cannot be printed")
+    return LabelSet(name, tuple(value["names"]), frozenset(value["crystal_names"]), aliases)

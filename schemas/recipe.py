@@ -21,6 +21,11 @@ def canonical_json(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
+def _plain(config: "SplitConfig | AugmentConfig") -> dict[str, float]:
+    """Returns the numbers of a config; equal ones, such as 180 and 180.0, are written alike."""
+    return {key: value + 0.0 for key, value in dataclasses.asdict(config).items()}
+
+
 def text_digest(text: str) -> str:
     """Returns the first 128 bits of the SHA-256 of a text, as 32 hexadecimal digits."""
     return hashlib.sha256(text.encode()).hexdigest()[:32]
@@ -53,8 +58,9 @@ class BalanceConfig:
     Attributes:
         mode: which splits are balanced: "none", "train" or "all".
         target_per_class: records wanted of each label in the training split; the other
-            splits get the same in proportion to their images. None: as many as the
-            largest label of a split has images.
+            splits get the same in proportion to their images. (Where no image is for
+            training, the largest split takes its place.) None: as many as the largest
+            label of a split has images.
         total_records: records wanted in all; not together with `target_per_class`.
         max_copies: most variants of one image. None: no bound.
     """
@@ -69,6 +75,8 @@ class BalanceConfig:
             raise ValueError(f"balance must be one of {BALANCE_MODES}, got {self.mode!r}")
         if self.target_per_class is not None and self.total_records is not None:
             raise ValueError("give target_per_class or total_records, not both")
+        if self.mode == "none" and (self.target_per_class or self.total_records) is not None:
+            raise ValueError("target_per_class and total_records want a split that is balanced")
         for field in ("target_per_class", "total_records", "max_copies"):
             value = getattr(self, field)
             if value is not None and value < 1:
@@ -146,9 +154,9 @@ class Recipe:
             "kernel_version": KERNEL_VERSION,
             "seed": self.seed,
             "labels": labels,
-            "split": dataclasses.asdict(self.split),
+            "split": _plain(self.split),
             "balance": dataclasses.asdict(self.balance),
-            "augment": dataclasses.asdict(self.augment),
+            "augment": _plain(self.augment),
             "render": dataclasses.asdict(self.render),
             "records_per_shard": self.records_per_shard,
         }
@@ -165,7 +173,7 @@ class Recipe:
         parts = (
             KERNEL_VERSION,
             self.seed,
-            dataclasses.asdict(self.augment),
+            _plain(self.augment),
             dataclasses.asdict(self.render),
         )
         return text_digest(canonical_json(parts))

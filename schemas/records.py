@@ -66,13 +66,13 @@ def encode_record(record: Record) -> bytes:
     """Returns the record as `tf.train.Example`, features in the order of their names.
 
     Raises:
-        ValueError: if the image has another size, or a number is negative.
+        ValueError: if the image has another size, or a number is no int64 of 0 or more.
     """
     if len(record.image) != IMAGE_BYTES:
         raise ValueError(f"a record's image has {IMAGE_BYTES} bytes, got {len(record.image)}")
-    if min(record.label, record.variant, record.copies) < 0:
-        raise ValueError(f"label, variant and copies must be 0 or more, got {record.label}, "
-                         f"{record.variant}, {record.copies}")  # fmt: skip
+    numbers = (record.label, record.variant, record.copies)
+    if min(numbers) < 0 or max(numbers) >= 2**63:
+        raise ValueError(f"label, variant and copies must be 0 to 2**63 - 1, got {numbers}")
     features = b"".join(
         (
             _entry("copies", _INT64_LIST, _varint(record.copies)),

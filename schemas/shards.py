@@ -33,7 +33,7 @@ class ShardKey:
         Raises:
             ValueError: if the text is no shard key.
         """
-        match = re.fullmatch(rf"({'|'.join(SPLITS)})-(\d{{5}})-of-(\d{{5}})", text)
+        match = re.fullmatch(rf"({'|'.join(SPLITS)})-(\d{{5,}})-of-(\d{{5,}})", text)
         if not match:
             raise ValueError(f"wanted a shard key such as train-00017-of-00256, got {text!r}")
         return cls(match[1], int(match[2]), int(match[3]))

@@ -52,7 +52,7 @@ def read_table(
 def short(text: str, most: int = 60) -> str:
     """Returns a text from a file, quoted, cut, and safe to print."""
     cut = text if len(text) <= most else text[: most - 3] + "..."
-    return repr(cut.encode(errors="backslashreplace").decode())
+    return repr(cut)
 
 
 def _read_csv(
@@ -111,7 +111,7 @@ def _header(
     if missing:
         got = ", ".join(header)
         hint = "; columns are parted by commas" if len(header) == 1 else ""
-        if not got.isascii() and got.encode(errors="surrogateescape") != got.encode("utf-8", "replace"):
+        if any("\udc80" <= letter <= "\udcff" for letter in got):
             hint = "; it is not UTF-8, save it as UTF-8"
         raise BadTable(
             line, f"no column {' and no column '.join(missing)}; got: {short(got, 200)}{hint}"

@@ -13,6 +13,7 @@ import google_crc32c
 HEADER_BYTES = 12
 FOOTER_BYTES = 4
 _MASK_DELTA = 0xA282EAD8
+_MOST_BYTES = 2**31 - 1  # no protocol buffer is longer
 
 
 class CorruptShard(ValueError):
@@ -46,6 +47,8 @@ def read_frames(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
         length, length_crc = struct.unpack("<QI", header)
         if _masked_crc(header[:8]) != length_crc:
             raise CorruptShard(f"{where}: the checksum of its length does not hold")
+        if length > _MOST_BYTES:
+            raise CorruptShard(f"{where}: no record has {length} bytes")
         body = stream.read(length + FOOTER_BYTES)
         if len(body) < length + FOOTER_BYTES:
             raise CorruptShard(f"{where}: the file ends within the record")
