@@ -26,6 +26,9 @@ from schemas.recipe import Recipe
 from schemas.tfds_files import check_dataset_name
 
 
+_ENOUGH_TO_TELL = 500  # images, for a rate that says something of the next build
+
+
 @dataclasses.dataclass(frozen=True)
 class BuildConfig:
     """What a build is asked to do.
@@ -122,24 +125,22 @@ def _build_missing(
         with progress.shown(change.images):
             runner = _run_engine(change, config, dataset)
         stages["shards"] = time.monotonic() - began
-        images, records, _ = (
-            now - then for now, then in zip(progress.TALLY.read(), before, strict=True)
-        )
+        counts = progress.TALLY.read().since(before)
     else:
-        images = records = 0
+        counts = progress.Counts()
         runner = "none"
     cores = config.processes or len(os.sched_getaffinity(0))
     done = {
         "manifest": str(config.manifest),
         "runner": runner,
         "cores": cores,
-        "images_rendered": images,
-        "records_rendered": records,
+        "images_opened": counts.opened,
+        "records_rendered": counts.rendered,
         "shards_written": len(change.missing),
         "shards_kept": len(change.plan.shards) - len(change.missing),
     }
-    if images:
-        done["images_per_core_second"] = images / stages["shards"] / cores
+    if counts.opened >= _ENOUGH_TO_TELL:
+        done["images_per_core_second"] = counts.opened / stages["shards"] / cores
     else:
         last = change.latest_metadata.get("build", {}).get("images_per_core_second")
         done |= {"images_per_core_second": last} if last else {}
