@@ -43,7 +43,7 @@ setup(
         "google-crc32c>=1.6",
         "numpy>=2.0,<3",
         # the renderer's bytes are tested under the oldest and the newest of both
-        "opencv-python-headless>=4.10,<6",
+        "opencv-python-headless>=4.10.0.84,<6",
         "pillow>=11,<14",
         "pebble>=5.1,<6",
         "pyarrow>=17",

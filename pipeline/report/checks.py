@@ -94,7 +94,7 @@ def _balance(split: SplitNumbers, labels: Sequence[Label]) -> Iterator[Check]:
                 given(most),
                 f" has {split.ratio:.2f} times the records of ",
                 given(fewest),
-                f"; {split.expected_ratio:.2f} times would be balanced.",
+                f"; up to {split.expected_ratio:.2f} times would be balanced.",
             ]
             yield Check(False, joined(parts))
 
