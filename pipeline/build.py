@@ -27,7 +27,6 @@ from schemas.manifest import read_manifest
 from schemas.recipe import Recipe
 from schemas.tfds_files import check_dataset_name
 
-
 _DIRECT_RUNNER = "DirectRunner"
 # Sources to open for which an engine's start (3 CPU-seconds) is a price worth paying. Below,
 # the same step is called in a loop.
@@ -171,9 +170,7 @@ def _check_space(change: Change, folder: Path) -> None:
 def _run_plainly(change: Change, config: BuildConfig, pool: Pool) -> None:
     with RenderWorkers(config.processes) as workers:
         for shard in change.missing:
-            build_shard(
-                shard, pool=pool, recipe=config.recipe, workers=workers, base=change.base
-            )
+            build_shard(shard, pool=pool, recipe=config.recipe, workers=workers, base=change.base)
 
 
 def _run_engine(change: Change, config: BuildConfig, dataset: DatasetFolder) -> str:
@@ -193,7 +190,7 @@ def _run_engine(change: Change, config: BuildConfig, dataset: DatasetFolder) -> 
             base=change.base,
             staging=staging,
             processes=config.processes,
-            options=PipelineOptions(list(config.beam_options)),
+            options=PipelineOptions(["--runner", config.runner, *config.beam_options]),
         )
     finally:
         shutil.rmtree(staging, ignore_errors=True)

@@ -10,7 +10,6 @@ from pipeline.pool import Reject, ShardReport
 from schemas.draws import encode_names
 from schemas.shards import PlannedImage, ShardPlan
 
-
 _OUR_FAULT = "this is a fault of the engine or of this program, please report it"
 
 

@@ -58,8 +58,8 @@ def contact_sheet(results: Results, pool: Pool) -> list[SheetImage]:
                 name = recipe.labels.names[label]
                 sheet.append(SheetImage(name, image.image_id, image.copies, variants))
     finally:
-        for shard in opened.values():
-            shard.close()
+        for stored in opened.values():
+            stored.close()
     return sheet
 
 
