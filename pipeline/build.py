@@ -18,12 +18,20 @@ from pipeline.lock import locked
 from pipeline.plan import DatasetPlan, plan_dataset
 from pipeline.pool import Pool
 from pipeline.results import Results
+from pipeline.shard import build_shard
 from pipeline.sources import find_sources
+from pipeline.workers import RenderWorkers
 from schemas.atomic import incomplete_path, remove_incomplete
 from schemas.dataset import REJECTS_FILE, DatasetFolder, Version, next_version
 from schemas.manifest import read_manifest
 from schemas.recipe import Recipe
 from schemas.tfds_files import check_dataset_name
+
+_DIRECT_RUNNER = "DirectRunner"
+# Sources to open for which an engine's start (3 CPU-seconds) is a price worth paying. Below,
+# the same step is called in a loop.
+_WORTH_AN_ENGINE = 1000
+_ENOUGH_TO_TELL = 500  # images, for a rate that says something of the next build
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +45,8 @@ class BuildConfig:
         name: name of the dataset, letters, digits and underscores.
         max_reject_fraction: share of images that may be rejects, 0 to 1.
         processes: render processes; None: one for each core.
-        beam_options: arguments for Beam, such as `--runner`.
+        runner: name of Beam's runner.
+        beam_options: other arguments for Beam, such as `--project`.
     """
 
     manifest: Path
@@ -46,6 +55,7 @@ class BuildConfig:
     name: str
     max_reject_fraction: float = 0.01
     processes: int | None = None
+    runner: str = "DirectRunner"
     beam_options: Sequence[str] = ()
 
     def __post_init__(self) -> None:
@@ -120,26 +130,28 @@ def _build_missing(
         began = time.monotonic()
         before = progress.TALLY.read()
         with progress.shown(change.images):
-            runner = _run_engine(change, config, dataset)
+            if change.work.sources < _WORTH_AN_ENGINE and config.runner == _DIRECT_RUNNER:
+                runner = "none"
+                _run_plainly(change, config, Pool(dataset.pool))
+            else:
+                runner = _run_engine(change, config, dataset)
         stages["shards"] = time.monotonic() - began
-        images, records, _ = (
-            now - then for now, then in zip(progress.TALLY.read(), before, strict=True)
-        )
+        counts = progress.TALLY.read().since(before)
     else:
-        images = records = 0
+        counts = progress.Counts()
         runner = "none"
     cores = config.processes or len(os.sched_getaffinity(0))
     done = {
         "manifest": str(config.manifest),
         "runner": runner,
         "cores": cores,
-        "images_rendered": images,
-        "records_rendered": records,
+        "images_opened": counts.opened,
+        "records_rendered": counts.rendered,
         "shards_written": len(change.missing),
         "shards_kept": len(change.plan.shards) - len(change.missing),
     }
-    if images:
-        done["images_per_core_second"] = images / stages["shards"] / cores
+    if counts.opened >= _ENOUGH_TO_TELL:
+        done["images_per_core_second"] = counts.opened / stages["shards"] / cores
     else:
         last = change.latest_metadata.get("build", {}).get("images_per_core_second")
         done |= {"images_per_core_second": last} if last else {}
@@ -155,31 +167,34 @@ def _check_space(change: Change, folder: Path) -> None:
         )
 
 
+def _run_plainly(change: Change, config: BuildConfig, pool: Pool) -> None:
+    with RenderWorkers(config.processes) as workers:
+        for shard in change.missing:
+            build_shard(shard, pool=pool, recipe=config.recipe, workers=workers, base=change.base)
+
+
 def _run_engine(change: Change, config: BuildConfig, dataset: DatasetFolder) -> str:
     """Runs the Beam job and returns the name of its runner."""
     # Beam takes two CPU-seconds to load; commands that build nothing do without
-    from apache_beam.options.pipeline_options import (  # noqa: PLC0415
-        PipelineOptions,
-        StandardOptions,
-    )
+    from apache_beam.options.pipeline_options import PipelineOptions  # noqa: PLC0415
 
     from pipeline.graph import run_build  # noqa: PLC0415
 
     staging = incomplete_path(dataset.pool / "rows")
     staging.mkdir()
-    options = PipelineOptions(list(config.beam_options))
     try:
         run_build(
             change.missing,
             pool=Pool(dataset.pool),
             recipe=config.recipe,
+            base=change.base,
             staging=staging,
             processes=config.processes,
-            options=options,
+            options=PipelineOptions(["--runner", config.runner, *config.beam_options]),
         )
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    return str(options.view_as(StandardOptions).runner)
+    return config.runner
 
 
 def _commit(

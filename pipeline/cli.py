@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
 from pipeline.build import BuildConfig, build, make_plan
@@ -65,11 +65,11 @@ def _demo(args: argparse.Namespace) -> int:
 
 
 @contextlib.contextmanager
-def _drawing_bar(total: int) -> Iterator[object]:
+def _drawing_bar(total: int) -> Iterator[Callable[[int], None]]:
     import tqdm  # noqa: PLC0415
 
     with tqdm.tqdm(total=total, unit=" plates", disable=not sys.stderr.isatty()) as bar:
-        yield lambda _: bar.update()
+        yield lambda _: bar.update() and None
 
 
 def _manifest(args: argparse.Namespace) -> int:

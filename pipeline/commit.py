@@ -123,6 +123,7 @@ def _metadata(
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "recipe": plan.recipe.to_json(),
         "recipe_digest": plan.recipe.digest(),
+        "render_digest": plan.recipe.render_digest(),
         "digests": dict(results.digests()),
         # by split, then a number for each label in the order of the label set
         "planned_images": {split: list(numbers) for split, numbers in plan.counts.items()},
@@ -192,7 +193,7 @@ def _catalog_rows(results: Results, name: str) -> Iterator[CatalogRow]:
     for shard, report in zip(results.plan.shards, results.reports, strict=True):
         file_name = _shard_name(name, shard.key)
         for image in shard.images:
-            content = report.contents.get(image.image_id)
+            stored = report.images.get(image.image_id)
             yield CatalogRow(
                 image_id=image.image_id,
                 uri=image.uri,
@@ -200,9 +201,9 @@ def _catalog_rows(results: Results, name: str) -> Iterator[CatalogRow]:
                 label_index=image.label,
                 group=image.group,
                 split=shard.key.split,
-                copies=image.copies if content else 0,
-                shard=file_name if content else None,
-                content_digest=content,
+                copies=image.copies if stored else 0,
+                shard=file_name if stored else None,
+                content_digest=stored.content_digest if stored else None,
             )
 
 

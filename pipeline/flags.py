@@ -88,10 +88,14 @@ def _add_build(commands: Commands) -> None:  # type: ignore[valid-type]
         help="make the dataset what the manifest says",
         description="Makes the dataset what the manifest says, doing only what is not done yet: "
         "the same command builds, resumes after a stop, and updates after corrections.",
-        epilog="All other flags go to Apache Beam: --runner (default DirectRunner: this machine, "
-        "all cores), --project, --region, ...",
+        epilog="All other flags go to Apache Beam: --project, --region, ...",
     )
     _add_build_flags(build)
+    build.add_argument(
+        "--runner",
+        default=BuildConfig.runner,
+        help="Apache Beam's runner (default: DirectRunner: this machine, all cores)",
+    )
 
 
 def _add_labels(parser: argparse.ArgumentParser) -> None:
@@ -210,6 +214,7 @@ def make_config(args: argparse.Namespace, beam_options: Sequence[str]) -> BuildC
         name=args.name or _default_name(args.out),
         max_reject_fraction=args.max_reject_fraction,
         processes=args.processes,
+        runner=getattr(args, "runner", BuildConfig.runner),
         beam_options=tuple(beam_options),
     )
 

@@ -19,6 +19,7 @@ from apache_beam.utils.timestamp import MIN_TIMESTAMP
 from apache_beam.utils.windowed_value import WindowedValue
 
 from pipeline.pool import Pool, ShardReport
+from pipeline.reuse import Base
 from pipeline.shard import build_shard
 from pipeline.workers import RenderWorkers
 from schemas.recipe import Recipe
@@ -59,13 +60,22 @@ class BuildShards(beam.PTransform):  # type: ignore[misc]  # Beam is untyped
     Args:
         pool: where shards go.
         recipe: the recipe.
+        base: the version to take records over from, if any.
         processes: render processes of one worker; None: one for each core.
     """
 
-    def __init__(self, pool: Pool, recipe: Recipe, *, processes: int | None = None):
+    def __init__(
+        self,
+        pool: Pool,
+        recipe: Recipe,
+        *,
+        base: Base | None = None,
+        processes: int | None = None,
+    ):
         super().__init__()
         self._pool = pool
         self._recipe = recipe
+        self._base = base
         self._processes = processes
 
     def expand(self, rows: beam.PCollection) -> beam.PCollection:
@@ -76,7 +86,7 @@ class BuildShards(beam.PTransform):  # type: ignore[misc]  # Beam is untyped
             # (shard key, [row, ...]): names and labels, never pixels
             | "Plan" >> beam.MapTuple(functools.partial(_plan, recipe_digest=self._recipe.digest()))
             # ShardPlan
-            | "Build" >> beam.ParDo(_Build(self._pool, self._recipe, self._processes))
+            | "Build" >> beam.ParDo(_Build(self._pool, self._recipe, self._base, self._processes))
             # ShardReport
         )
 
@@ -89,9 +99,10 @@ def _plan(key: str, rows: Iterable[RowTuple], recipe_digest: str) -> ShardPlan:
 class _Build(beam.DoFn):  # type: ignore[misc]  # Beam is untyped
     """Calls `build_shard`, for a few shards at a time."""
 
-    def __init__(self, pool: Pool, recipe: Recipe, processes: int | None):
+    def __init__(self, pool: Pool, recipe: Recipe, base: Base | None, processes: int | None):
         self._pool = pool
         self._recipe = recipe
+        self._base = base
         self._processes = processes
         self._shared = Shared()  # one set of render processes in each worker process
 
@@ -109,7 +120,12 @@ class _Build(beam.DoFn):  # type: ignore[misc]  # Beam is untyped
             yield self._pending.popleft().result()
         self._pending.append(
             self._lanes.submit(
-                build_shard, plan, pool=self._pool, recipe=self._recipe, workers=self._workers
+                build_shard,
+                plan,
+                pool=self._pool,
+                recipe=self._recipe,
+                workers=self._workers,
+                base=self._base,
             )
         )
 
@@ -127,6 +143,7 @@ def run_build(
     *,
     pool: Pool,
     recipe: Recipe,
+    base: Base | None,
     staging: Path,
     processes: int | None,
     options: PipelineOptions,
@@ -137,6 +154,7 @@ def run_build(
         plans: the shards to build.
         pool: where they go.
         recipe: the recipe.
+        base: the version to take records over from, if any.
         staging: an empty folder that every worker can read; rows pass through it, because
             a job description may hold a few megabytes only.
         processes: render processes of one worker; None: one for each core.
@@ -150,7 +168,7 @@ def run_build(
             | "Files" >> beam.Create(files, reshuffle=False)
             | "ReadRows" >> beam.FlatMap(_read_rows)
             # (shard key, row)
-            | "BuildShards" >> BuildShards(pool, recipe, processes=processes)
+            | "BuildShards" >> BuildShards(pool, recipe, base=base, processes=processes)
             # ShardReport: also written beside each shard, where the launcher reads it
         )
 

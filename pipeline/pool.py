@@ -9,12 +9,14 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from schemas.atomic import atomic_path, incomplete_path, write_atomic
 from schemas.index import index_text
 from schemas.recipe import canonical_json
+from schemas.shards import record_order
 
 _REPORT_SUFFIX = ".json"
 _REPORT_FORMAT = 1
@@ -35,17 +37,32 @@ class Reject:
     message: str
 
 
+class StoredImage(NamedTuple):
+    """What a shard holds of one image.
+
+    Attributes:
+        label, group, copies: as in its records.
+        fingerprint: of its source, when it was read.
+        content_digest: SHA-256 of its source, hexadecimal.
+    """
+
+    label: int
+    group: str
+    copies: int
+    fingerprint: str
+    content_digest: str
+
+
 @dataclasses.dataclass(frozen=True)
 class ShardReport:
-    """What a finished shard holds, counted while it was written.
+    """What a finished shard holds.
 
     Attributes:
         name: its name in the pool.
-        records: how many records.
+        records: how many records were written.
         bytes: size of the file.
         sha256: of the file, hexadecimal.
-        records_by_label: label index to number of records.
-        contents: image id to the SHA-256 of its source.
+        images: every image that has records, by id.
         rejects: images of the plan without a record.
     """
 
@@ -53,13 +70,12 @@ class ShardReport:
     records: int
     bytes: int
     sha256: str
-    records_by_label: dict[int, int]
-    contents: dict[str, str]
+    images: dict[str, StoredImage]
     rejects: tuple[Reject, ...]
 
     def to_json(self) -> str:
         """Returns the text of the report's file."""
-        value = dataclasses.asdict(self)
+        value = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         value["rejects"] = [dataclasses.astuple(reject) for reject in self.rejects]
         return canonical_json({"format": _REPORT_FORMAT, **value})
 
@@ -70,8 +86,12 @@ class ShardReport:
         if value.pop("format") != _REPORT_FORMAT:
             raise ValueError("a shard report of another format")
         value["rejects"] = tuple(Reject(*reject) for reject in value["rejects"])
-        value["records_by_label"] = {int(k): v for k, v in value["records_by_label"].items()}
+        value["images"] = {name: StoredImage(*facts) for name, facts in value["images"].items()}
         return cls(**value)
+
+    def order(self, seed: int) -> list[tuple[str, int]]:
+        """Returns (image id, variant) of every record, in the shard's order."""
+        return record_order(seed, [(name, image.copies) for name, image in self.images.items()])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,16 +149,24 @@ class Pool:
             os.close(descriptor)
 
     def commit(
-        self, name: str, spool: "Spool", order: Sequence[tuple[str, int]], *, facts: "ShardFacts"
+        self,
+        name: str,
+        spool: "Spool",
+        *,
+        seed: int,
+        images: Mapping[str, StoredImage],
+        rejects: Iterable[Reject],
     ) -> ShardReport:
         """Makes the spooled records a shard of the pool and returns its report.
 
         Args:
             name: the shard's name.
             spool: its records.
-            order: (image id, variant) of each record.
-            facts: what the report says beside the file itself.
+            seed: the recipe's seed, which decides the order of the records.
+            images: what is in the spool, by image id.
+            rejects: the images that could not be used.
         """
+        order = record_order(seed, [(name, image.copies) for name, image in images.items()])
         digest = hashlib.sha256()
         lengths = []
         with atomic_path(self.shard_path(name)) as path, path.open("wb") as out:
@@ -153,21 +181,11 @@ class Pool:
             records=len(lengths),
             bytes=sum(lengths),
             sha256=digest.hexdigest(),
-            records_by_label=facts.records_by_label,
-            contents=facts.contents,
-            rejects=facts.rejects,
+            images=dict(sorted(images.items())),
+            rejects=tuple(sorted(rejects, key=lambda reject: reject.image_id)),
         )
         write_atomic(self._report_path(name), report.to_json())
         return report
-
-
-@dataclasses.dataclass(frozen=True)
-class ShardFacts:
-    """What is known of a shard from its images; fields as in `ShardReport`."""
-
-    records_by_label: dict[int, int]
-    contents: dict[str, str]
-    rejects: tuple[Reject, ...]
 
 
 class Spool:
@@ -182,11 +200,11 @@ class Spool:
         self._places: dict[tuple[str, int], tuple[int, int]] = {}
         self._end = 0
 
-    def add(self, image_id: str, framed: Sequence[bytes]) -> None:
-        """Takes the records of one image, by variant."""
-        block = memoryview(b"".join(framed))
+    def add(self, image_id: str, framed: Mapping[int, bytes]) -> None:
+        """Takes records of one image, by variant."""
+        block = memoryview(b"".join(framed.values()))
         at = self._end
-        for variant, record in enumerate(framed):
+        for variant, record in framed.items():
             self._places[image_id, variant] = (at, len(record))
             at += len(record)
         while block:

@@ -5,7 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 import tqdm
 
@@ -13,21 +13,41 @@ _LOG_SECONDS = 30.0
 _BAR_SECONDS = 0.2
 
 
+class Counts(NamedTuple):
+    """What is done.
+
+    Attributes:
+        images: images finished, rejects among them.
+        rendered: records rendered.
+        opened: source images opened.
+        rejects: images that could not be used.
+    """
+
+    images: int = 0
+    rendered: int = 0
+    opened: int = 0
+    rejects: int = 0
+
+    def since(self, earlier: "Counts") -> "Counts":
+        """Returns what was done since earlier counts."""
+        return Counts(*(now - then for now, then in zip(self, earlier, strict=True)))
+
+
 class Tally:
     """Counts of what is done in this process; any thread may add to it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._counts = (0, 0, 0)
+        self._counts = Counts()
 
-    def add(self, *, images: int, records: int = 0, rejects: int = 0) -> None:
+    def add(self, *, images: int, rendered: int = 0, opened: int = 0, rejects: int = 0) -> None:
         """Adds what was just finished."""
         with self._lock:
-            before = self._counts
-            self._counts = (before[0] + images, before[1] + records, before[2] + rejects)
+            done = (images, rendered, opened, rejects)
+            self._counts = Counts(*map(sum, zip(self._counts, done, strict=True)))
 
-    def read(self) -> tuple[int, int, int]:
-        """Returns (images, records, rejects) so far."""
+    def read(self) -> Counts:
+        """Returns the counts so far."""
         return self._counts
 
 
@@ -58,12 +78,10 @@ def _bar(total: int, out: TextIO, stop: threading.Event) -> None:
         stopped = False
         while not stopped:
             stopped = stop.wait(_BAR_SECONDS)
-            images, records, rejects = (
-                now - then for now, then in zip(TALLY.read(), start, strict=True)
-            )
-            rate = records / max(1e-9, time.monotonic() - began)
-            bar.set_postfix_str(f"{rate:.0f} records/s, {rejects} rejects", refresh=False)
-            bar.update(images - bar.n)
+            done = TALLY.read().since(start)
+            rate = done.rendered / max(1e-9, time.monotonic() - began)
+            bar.set_postfix_str(f"{rate:.0f} records/s, {done.rejects} rejects", refresh=False)
+            bar.update(done.images - bar.n)
             bar.refresh()
 
 
@@ -71,14 +89,13 @@ def _log(total: int, out: TextIO, stop: threading.Event) -> None:
     start = TALLY.read()
     began = time.monotonic()
     while not stop.wait(_LOG_SECONDS):
-        images, records, rejects = (
-            now - then for now, then in zip(TALLY.read(), start, strict=True)
-        )
+        done = TALLY.read().since(start)
         seconds = time.monotonic() - began
-        left = duration((total - images) * seconds / images) if images else "unknown"
+        left = duration((total - done.images) * seconds / done.images) if done.images else "unknown"
         print(
-            f"{images:,} of {total:,} images ({images / seconds:.0f}/s), {records:,} records "
-            f"({records / seconds:.0f}/s), {rejects} rejects, {left} left",
+            f"{done.images:,} of {total:,} images ({done.images / seconds:.0f}/s), "
+            f"{done.rendered:,} records ({done.rendered / seconds:.0f}/s), "
+            f"{done.rejects} rejects, {left} left",
             file=out,
             flush=True,
         )

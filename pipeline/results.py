@@ -10,6 +10,8 @@ from pipeline.pool import Reject, ShardReport
 from schemas.draws import encode_names
 from schemas.shards import PlannedImage, ShardPlan
 
+_OUR_FAULT = "this is a fault of the engine or of this program, please report it"
+
 
 @dataclasses.dataclass(frozen=True)
 class Results:
@@ -39,15 +41,15 @@ class Results:
         sums = {split: [0] * len(self.plan.recipe.labels) for split in self.plan.counts}
         for shard, report in zip(self.plan.shards, self.reports, strict=True):
             for image in shard.images:
-                sums[shard.key.split][image.label] += image.image_id in report.contents
+                sums[shard.key.split][image.label] += image.image_id in report.images
         return sums
 
     def records_by_split(self) -> dict[str, list[int]]:
         """Returns records written, by split and label index."""
         sums = {split: [0] * len(self.plan.recipe.labels) for split in self.plan.counts}
         for shard, report in zip(self.plan.shards, self.reports, strict=True):
-            for label, records in report.records_by_label.items():
-                sums[shard.key.split][label] += records
+            for image in report.images.values():
+                sums[shard.key.split][image.label] += image.copies
         return sums
 
     def digests(self) -> Mapping[str, str]:
@@ -61,7 +63,8 @@ class Results:
             shards.update(encode_names(str(shard.key), report.sha256))
             reasons = {reject.image_id: reject.reason for reject in report.rejects}
             for image in shard.images:
-                content = report.contents.get(image.image_id) or reasons[image.image_id]
+                stored = report.images.get(image.image_id)
+                content = stored.content_digest if stored else reasons[image.image_id]
                 known = encode_names(image.image_id, content)
                 images.append(known)
                 labels.append(
@@ -82,22 +85,22 @@ def _check_conservation(shard: ShardPlan, report: ShardReport) -> None:
     """
     planned = {image.image_id: image for image in shard.images}
     rejected = {reject.image_id for reject in report.rejects}
-    used = report.contents.keys()
+    used = report.images.keys()
     if used & rejected or used | rejected != planned.keys():
         lost = sorted(planned.keys() - used - rejected)
         raise BuildError(
             f"shard {report.name} has {len(used)} images and {len(rejected)} rejects of "
-            f"{len(planned)} in the plan (lost: {', '.join(lost[:3]) or 'none'}); "
-            "this is a fault of the engine or of this program, please report it"
+            f"{len(planned)} in the plan (lost: {', '.join(lost[:3]) or 'none'}); {_OUR_FAULT}"
         )
-    wanted: dict[int, int] = {}
-    for name in used:
-        label = planned[name].label
-        wanted[label] = wanted.get(label, 0) + planned[name].copies
-    written = report.records_by_label
-    if wanted != written or report.records != sum(wanted.values()):
+    for name, stored in report.images.items():
+        if (stored.label, stored.copies) != (planned[name].label, planned[name].copies):
+            raise BuildError(
+                f"shard {report.name} has {stored.copies} records of {name!r} with label "
+                f"{stored.label}, wanted {planned[name].copies} with {planned[name].label}; "
+                f"{_OUR_FAULT}"
+            )
+    wanted = sum(planned[name].copies for name in used)
+    if report.records != wanted:
         raise BuildError(
-            f"shard {report.name} has {report.records} records, by label {written}; wanted "
-            f"{sum(wanted.values())}, {wanted}; this is a fault of the engine or of this "
-            "program, please report it"
+            f"shard {report.name} has {report.records} records, wanted {wanted}; {_OUR_FAULT}"
         )

@@ -1,44 +1,86 @@
 """The shard step: from a plan to a finished shard in the pool."""
 
-import collections
+import contextlib
+from collections.abc import Iterator
 
 from pipeline import progress
-from pipeline.pool import Pool, Reject, ShardFacts, ShardReport
-from pipeline.variants import VariantConfig
+from pipeline.pool import Pool, Reject, ShardReport, Spool, StoredImage
+from pipeline.reuse import Base, BaseRecords
+from pipeline.variants import RenderTask, VariantConfig
 from pipeline.workers import RenderWorkers
 from schemas.recipe import Recipe
-from schemas.shards import ShardPlan, record_order
+from schemas.shards import PlannedImage, ShardPlan
 
 
 def build_shard(
-    plan: ShardPlan, *, pool: Pool, recipe: Recipe, workers: RenderWorkers
+    plan: ShardPlan,
+    *,
+    pool: Pool,
+    recipe: Recipe,
+    workers: RenderWorkers,
+    base: Base | None = None,
 ) -> ShardReport:
     """Builds one shard, unless the pool has it, and returns its report.
 
-    The same plan gives the same bytes whoever builds it, and however often.
+    The same plan gives the same bytes whoever builds it, however often, and whatever
+    was taken over from a base.
     """
     report = pool.report(plan.name)
     if report is not None:
         return report
-    contents: dict[str, str] = {}
-    rejects: list[Reject] = []
-    with pool.spool() as spool:
-        for outcome in workers.render(plan.images, VariantConfig.of(recipe)):
+    with (
+        contextlib.closing(BaseRecords(base, pool=pool, recipe=recipe)) as records,
+        pool.spool() as spool,
+    ):
+        step = _ShardStep(plan, spool, records)
+        for outcome in workers.render(step.tasks(), VariantConfig.of(recipe)):
             if isinstance(outcome, Reject):
-                rejects.append(outcome)
-                progress.TALLY.add(images=1, rejects=1)
+                step.rejects.append(outcome)
+                progress.TALLY.add(images=1, opened=1, rejects=1)
             else:
-                contents[outcome.image_id] = outcome.content_digest
                 spool.add(outcome.image_id, outcome.framed)
-                progress.TALLY.add(images=1, records=len(outcome.framed))
-        kept = [image for image in plan.images if image.image_id in contents]
-        by_label: collections.Counter[int] = collections.Counter()
-        for image in kept:
-            by_label[image.label] += image.copies
-        order = record_order(recipe.seed, [(image.image_id, image.copies) for image in kept])
-        facts = ShardFacts(
-            dict(sorted(by_label.items())),
-            dict(sorted(contents.items())),
-            tuple(sorted(rejects, key=lambda reject: reject.image_id)),
+                step.keep(outcome.image_id, outcome.content_digest)
+                progress.TALLY.add(images=1, opened=1, rendered=len(outcome.framed))
+        return pool.commit(
+            plan.name, spool, seed=recipe.seed, images=step.images, rejects=step.rejects
         )
-        return pool.commit(plan.name, spool, order, facts=facts)
+
+
+class _ShardStep:
+    """What is known of a shard while it is built."""
+
+    def __init__(self, plan: ShardPlan, spool: Spool, records: BaseRecords):
+        self.images: dict[str, StoredImage] = {}
+        self.rejects: list[Reject] = []
+        self._plan = plan
+        self._planned = {image.image_id: image for image in plan.images}
+        self._spool = spool
+        self._records = records
+
+    def keep(self, image_id: str, content_digest: str) -> None:
+        """Notes that all records of an image are in the spool."""
+        image = self._planned[image_id]
+        self.images[image_id] = StoredImage(
+            image.label, image.group, image.copies, image.fingerprint, content_digest
+        )
+
+    def tasks(self) -> Iterator[RenderTask]:
+        """Takes over what it can, and gives a task for each source that must be opened."""
+        for image in self._plan.images:
+            task = self._taken_over(image)
+            if task:
+                yield task
+
+    def _taken_over(self, image: PlannedImage) -> RenderTask | None:
+        shard = self._records.find(image, split=self._plan.key.split)
+        if shard is None:
+            return RenderTask(image)
+        framed = self._records.take_over(image, shard)
+        # should the source prove to be another, its records will take the place of these
+        self._spool.add(image.image_id, framed)
+        stored = shard.images[image.image_id]
+        if len(framed) == image.copies and stored.fingerprint == image.fingerprint:
+            self.keep(image.image_id, stored.content_digest)
+            progress.TALLY.add(images=1)
+            return None
+        return RenderTask(image, frozenset(framed), stored.content_digest)

@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.change import Change
+from pipeline.difference import Difference
 from pipeline.plan import DatasetPlan
 from pipeline.progress import duration
-from schemas.dataset import REJECTS_FILE, REPORT_FILE, version_text
+from schemas.dataset import REJECTS_FILE, REPORT_FILE, Version, version_text
+
+_MOST_RELABELLED = 10  # kinds of correction shown
 
 
 def size_text(size: float) -> str:
@@ -41,8 +44,28 @@ def plan_text(change: Change, *, cores: int) -> str:
     plan = change.plan
     parts = [_label_table(plan)]
     parts += [f"note: {note}" for note in _notes(plan)]
+    if change.latest and change.difference and not change.nothing:
+        parts += _difference_lines(change.latest, change.difference)
     parts.append(_shards_line(change, cores))
     return "\n".join(parts)
+
+
+def _difference_lines(latest: Version, difference: Difference) -> list[str]:
+    lines = [f"since version {version_text(latest)}:"]
+    if difference.relabelled:
+        lines.append(f"  {sum(difference.relabelled.values()):,} images relabelled")
+    shown = list(difference.relabelled.items())[:_MOST_RELABELLED]
+    lines += [f"    {before} -> {now}: {count:,}" for (before, now), count in shown]
+    for count, what in (
+        (difference.added, "images added"),
+        (difference.removed, "images removed"),
+        (difference.touched, "images whose file changed or was touched"),
+        (difference.copies_gained, "copies gained"),
+        (difference.copies_lost, "copies lost"),
+    ):
+        if count:
+            lines.append(f"  {count:,} {what}")
+    return lines if len(lines) > 1 else [*lines, "  the recipe alone"]
 
 
 def _label_table(plan: DatasetPlan) -> str:
@@ -81,13 +104,14 @@ def _notes(plan: DatasetPlan) -> list[str]:
 
 
 def _shards_line(change: Change, cores: int) -> str:
-    total = len(change.plan.shards)
+    total, work = len(change.plan.shards), change.work
     if change.latest and change.nothing:
         return f"up to date: {total} shards, as in version {version_text(change.latest)}"
     return (
         f"shards: {len(change.missing)} to write, {total - len(change.missing)} to keep; "
-        f"{change.images:,} images to render into {change.records:,} records, "
-        f"{size_text(change.bytes)}, about {duration(change.seconds(cores))} on {cores} cores"
+        f"records: {work.records_to_render:,} to render of {work.sources:,} images, "
+        f"{work.records_to_reuse:,} to take over; {size_text(change.bytes)}, "
+        f"about {duration(change.seconds(cores))} on {cores} cores"
     )
 
 
@@ -113,8 +137,9 @@ def build_text(metadata: Mapping[str, Any], folder: Path, reject_reasons: Iterab
             _table(header, rows),
             f"version {metadata['version']}: {images:,} images, {records:,} records, "
             f"{size_text(metadata['bytes'])}, {rejects}",
-            f"rendered {build['images_rendered']:,} images in {duration(build['seconds'])}; "
-            f"{build['shards_written']} shards written, {build['shards_kept']} kept",
+            f"{build['images_opened']:,} images opened, {build['records_rendered']:,} records "
+            f"rendered, {build['shards_written']} shards written, {build['shards_kept']} kept, "
+            f"in {duration(build['seconds'])}",
             f"report: {folder / REPORT_FILE}",
             f'load it: tensorflow_datasets.builder_from_directory("{folder}").as_dataset()',
         )

@@ -5,6 +5,7 @@ Imported by the worker processes, so it stays light: neither Beam nor TensorFlow
 
 import dataclasses
 import hashlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pipeline.augment import sample_augmentation
@@ -32,18 +33,40 @@ class VariantConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class RenderTask:
+    """What is to be made of one source.
+
+    Attributes:
+        image: the image.
+        stored: its variants that an earlier shard has, if the source is what it was.
+        stored_digest: SHA-256 of the source that those were made of, or None.
+    """
+
+    image: PlannedImage
+    stored: frozenset[int] = frozenset()
+    stored_digest: str | None = None
+
+    def variants(self, content_digest: str) -> Iterable[int]:
+        """Returns the variants to render of a source with this content."""
+        wanted = range(self.image.copies)
+        if content_digest != self.stored_digest:
+            return wanted
+        return [variant for variant in wanted if variant not in self.stored]
+
+
+@dataclasses.dataclass(frozen=True)
 class ImageRecords:
-    """The records of one image.
+    """Records of one image.
 
     Attributes:
         image_id: its name.
         content_digest: SHA-256 of its source, hexadecimal.
-        framed: a framed record for each variant.
+        framed: framed records, by variant.
     """
 
     image_id: str
     content_digest: str
-    framed: tuple[bytes, ...]
+    framed: Mapping[int, bytes]
 
 
 def read_source(path: str) -> bytes:
@@ -63,16 +86,19 @@ def read_source(path: str) -> bytes:
         raise UnreadableImage("not-permitted", "this user may not read it") from error
 
 
-def make_records(image: PlannedImage, content: bytes, *, config: VariantConfig) -> ImageRecords:
-    """Returns the records of one image: its source is decoded once, then rendered per variant.
+def make_records(task: RenderTask, content: bytes, *, config: VariantConfig) -> ImageRecords:
+    """Returns the records to make of one source: decoded once at most, rendered per variant.
 
     Raises:
         UnreadableImage: if the content is no image that can be used.
     """
-    plate = decode_plate(content)
+    image = task.image
     digest = hashlib.sha256(content).hexdigest()
-    framed = []
-    for variant in range(image.copies):
+    framed: dict[int, bytes] = {}
+    variants = task.variants(digest)
+    plate = decode_plate(content) if variants else None
+    for variant in variants:
+        assert plate is not None
         augmentation = sample_augmentation(
             config.seed, image.image_id, variant=variant, config=config.augment
         )
@@ -85,5 +111,5 @@ def make_records(image: PlannedImage, content: bytes, *, config: VariantConfig) 
             copies=image.copies,
             render_key=render_key(config.digest, image.image_id, variant, digest),
         )
-        framed.append(frame(encode_record(record)))
-    return ImageRecords(image.image_id, digest, tuple(framed))
+        framed[variant] = frame(encode_record(record))
+    return ImageRecords(image.image_id, digest, framed)

@@ -18,15 +18,15 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import pebble
 
+from pipeline.decode import UnreadableImage
 from pipeline.pool import Reject
 from pipeline.variants import (
     ImageRecords,
-    UnreadableImage,
+    RenderTask,
     VariantConfig,
     make_records,
     read_source,
 )
-from schemas.shards import PlannedImage
 
 _CHUNK_IMAGES = 8  # few enough that the last chunks of a shard spread over the workers
 _CHUNK_RECORDS = 48  # bounds what one chunk sends back: 0.8 MB
@@ -62,7 +62,7 @@ class RenderWorkers:
         self._pool.stop()
         self._pool.join()
 
-    def render(self, images: Iterable[PlannedImage], config: VariantConfig) -> Iterator[Outcome]:
+    def render(self, tasks: Iterable[RenderTask], config: VariantConfig) -> Iterator[Outcome]:
         """Gives the records of every image, or its reject, in no order.
 
         Few images are under way at a time: memory does not grow with their number.
@@ -70,8 +70,8 @@ class RenderWorkers:
         Raises:
             OSError: if a source cannot be read for a reason that may pass.
         """
-        chunks = _chunks(images)
-        pending: dict[concurrent.futures.Future[list[Outcome]], list[PlannedImage]] = {}
+        chunks = _chunks(tasks)
+        pending: dict[concurrent.futures.Future[list[Outcome]], list[RenderTask]] = {}
         try:
             while True:
                 room = (_CHUNKS_AHEAD + 1) * self.processes - len(pending)
@@ -93,37 +93,36 @@ class RenderWorkers:
                 future.cancel()
 
     def _schedule(
-        self, chunk: Sequence[PlannedImage], config: VariantConfig
+        self, chunk: Sequence[RenderTask], config: VariantConfig
     ) -> concurrent.futures.Future[list[Outcome]]:
         future: concurrent.futures.Future[list[Outcome]] = self._pool.schedule(
             _render_chunk, args=(chunk, config), timeout=self._timeout * len(chunk)
         )
         return future
 
-    def _one_by_one(
-        self, chunk: Sequence[PlannedImage], config: VariantConfig
-    ) -> Iterator[Outcome]:
+    def _one_by_one(self, chunk: Sequence[RenderTask], config: VariantConfig) -> Iterator[Outcome]:
         """Gives the outcomes of a chunk of which some image took its worker down."""
-        for image in chunk:
+        for task in chunk:
             try:
-                yield from self._schedule([image], config).result()
+                yield from self._schedule([task], config).result()
             except TimeoutError:
                 message = f"took more than {self._timeout:g} s"
-                yield Reject(image.image_id, "timeout", message)
+                yield Reject(task.image.image_id, "timeout", message)
             except pebble.ProcessExpired as error:
                 message = f"the decoder crashed (exit code {error.exitcode})"
-                yield Reject(image.image_id, "crash", message)
+                yield Reject(task.image.image_id, "crash", message)
 
 
-def _chunks(images: Iterable[PlannedImage]) -> Iterator[list[PlannedImage]]:
-    chunk: list[PlannedImage] = []
+def _chunks(tasks: Iterable[RenderTask]) -> Iterator[list[RenderTask]]:
+    chunk: list[RenderTask] = []
     records = 0
-    for image in images:
-        if chunk and (len(chunk) == _CHUNK_IMAGES or records + image.copies > _CHUNK_RECORDS):
+    for task in tasks:
+        copies = task.image.copies
+        if chunk and (len(chunk) == _CHUNK_IMAGES or records + copies > _CHUNK_RECORDS):
             yield chunk
             chunk, records = [], 0
-        chunk.append(image)
-        records += image.copies
+        chunk.append(task)
+        records += copies
     if chunk:
         yield chunk
 
@@ -153,14 +152,14 @@ def _follow(parent: int) -> None:
     os._exit(1)
 
 
-def _render_chunk(chunk: Sequence[PlannedImage], config: VariantConfig) -> list[Outcome]:
+def _render_chunk(chunk: Sequence[RenderTask], config: VariantConfig) -> list[Outcome]:
     """Runs in a worker process: reads ahead with threads, renders in order."""
     assert _worker is not None
-    contents = [_worker.readers.submit(read_source, image.uri) for image in chunk]
+    contents = [_worker.readers.submit(read_source, task.image.uri) for task in chunk]
     outcomes: list[Outcome] = []
-    for image, content in zip(chunk, contents, strict=True):
+    for task, content in zip(chunk, contents, strict=True):
         try:
-            outcomes.append(make_records(image, content.result(), config=config))
+            outcomes.append(make_records(task, content.result(), config=config))
         except UnreadableImage as error:
-            outcomes.append(Reject(image.image_id, error.reason, str(error)))
+            outcomes.append(Reject(task.image.image_id, error.reason, str(error)))
     return outcomes

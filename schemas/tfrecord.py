@@ -33,6 +33,18 @@ def frame(data: bytes) -> bytes:
     )
 
 
+def unframe(framed: bytes) -> bytes:
+    """Returns the data of one framed record, checksums verified.
+
+    Raises:
+        CorruptShard: if the bytes are not exactly one sound frame.
+    """
+    data = framed[HEADER_BYTES:-FOOTER_BYTES]
+    if frame(data) != framed:
+        raise CorruptShard(f"{len(framed)} bytes that are no framed record")
+    return data
+
+
 def read_frames(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
     """Gives (byte offset, data) of each record of a TFRecord file, checksums verified.
 

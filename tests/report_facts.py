@@ -83,7 +83,7 @@ def make_facts(
         "build": {
             "seconds": 83.4,
             "cores": 2,
-            "images_rendered": 810,
+            "images_opened": 810,
             "records_rendered": 2900,
             "shards_written": 2,
             "shards_kept": 1,

@@ -346,7 +346,7 @@ def test_recipe_source_and_timing_are_told(page):
     assert stages["commit"] == "2.09\N{NO-BREAK SPACE}s"
 
 
-@pytest.mark.parametrize("missing", ["stages", "seconds", "images_rendered", "manifest", "all"])
+@pytest.mark.parametrize("missing", ["stages", "seconds", "images_opened", "manifest", "all"])
 def test_a_build_that_tells_less_is_reported(missing):
     facts = make_facts()
     known = facts.metadata["build"].items()

@@ -144,8 +144,8 @@ def _digest_rows(metadata: Mapping[str, Any]) -> Iterator[_Row]:
 
 
 def _work_rows(build: Mapping[str, Any]) -> Iterator[_Row]:
-    images, records = build.get("images_rendered", 0), build.get("records_rendered", 0)
-    yield "Images rendered", wording.count(images)
+    images, records = build.get("images_opened", 0), build.get("records_rendered", 0)
+    yield "Images opened", wording.count(images)
     yield "Records rendered", wording.count(records)
     yield "Shards written", wording.count(build.get("shards_written", 0))
     yield "Shards kept from before", wording.count(build.get("shards_kept", 0))

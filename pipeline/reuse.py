@@ -1,0 +1,116 @@
+"""Records taken over from the version before: what did not change is not made again."""
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pipeline.pool import Pool
+from pipeline.stored import StoredShard
+from schemas.recipe import Recipe
+from schemas.records import MalformedRecord, decode_record, encode_record
+from schemas.shards import PlannedImage, ShardKey, render_key, shard_index
+from schemas.tfrecord import FOOTER_BYTES, CorruptShard, frame, unframe
+
+# A record ends with its render_key and its variant (schemas/records.py): far more than
+# their bytes, far less than the pixels before them.
+_TAIL = 160
+
+
+@dataclasses.dataclass(frozen=True)
+class Base:
+    """The version whose records may be taken over.
+
+    Attributes:
+        shards: names of its shards in the pool, by split, in the order of their index.
+    """
+
+    shards: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def of(cls, metadata: Mapping[str, Any], recipe: Recipe) -> "Base | None":
+        """Returns the base that a version is for a recipe, or None if its pixels differ."""
+        if metadata.get("render_digest") != recipe.render_digest():
+            return None
+        shards: dict[str, list[str]] = {}
+        for shard in metadata["shards"]:
+            shards.setdefault(ShardKey.parse(shard["key"]).split, []).append(shard["pool"])
+        return cls({split: tuple(names) for split, names in shards.items()})
+
+
+class BaseRecords:
+    """The records of a base, opened shard by shard as they are asked for.
+
+    An image is looked for where its name puts it, in whatever number of shards the base
+    has; a base shard that is gone or damaged only means that its records are rendered.
+    """
+
+    def __init__(self, base: Base | None, *, pool: Pool, recipe: Recipe):
+        self._shards = base.shards if base else {}
+        self._pool = pool
+        self._seed = recipe.seed
+        self._render_digest = recipe.render_digest()
+        self._opened: dict[str, StoredShard | None] = {}
+
+    def close(self) -> None:
+        """Closes the shards that were opened."""
+        for shard in self._opened.values():
+            if shard:
+                shard.close()
+
+    def find(self, image: PlannedImage, *, split: str) -> StoredShard | None:
+        """Returns the shard of the base that holds an image.
+
+        Args:
+            image: the image.
+            split: where to look first; an image may have been pinned to another split.
+        """
+        for candidate in sorted(self._shards, key=lambda other: other != split):
+            names = self._shards[candidate]
+            shard = self._open(names[shard_index(self._seed, image.image_id, len(names))])
+            if shard and image.image_id in shard.images:
+                return shard
+        return None
+
+    def _open(self, name: str) -> StoredShard | None:
+        if name not in self._opened:
+            shard = None
+            report = self._pool.report(name)
+            if report:
+                with contextlib.suppress(OSError):
+                    shard = StoredShard.open(self._pool, report, seed=self._seed)
+            self._opened[name] = shard
+        return self._opened[name]
+
+    def take_over(self, image: PlannedImage, shard: StoredShard) -> dict[int, bytes]:
+        """Returns the framed records that the image's plan and the base share, by variant.
+
+        Label, group and copies are the plan's; pixels and their key the base's. They are
+        right for a source whose content is what it was.
+        """
+        return dict(self._taken_over(image, shard))
+
+    def _taken_over(self, image: PlannedImage, shard: StoredShard) -> Iterator[tuple[int, bytes]]:
+        stored = shard.images[image.image_id]
+        same = (stored.label, stored.group, stored.copies) == (
+            image.label,
+            image.group,
+            image.copies,
+        )
+        for variant in range(min(image.copies, stored.copies)):
+            key = render_key(self._render_digest, image.image_id, variant, stored.content_digest)
+            # a damaged record is left out, and so rendered
+            with contextlib.suppress(CorruptShard, MalformedRecord):
+                framed = shard.read(image.image_id, variant)
+                if not same:
+                    framed = _with_new_facts(framed, image)
+                if key.encode() in framed[-_TAIL - FOOTER_BYTES :]:
+                    yield variant, framed
+
+
+def _with_new_facts(framed: bytes, image: PlannedImage) -> bytes:
+    """Returns a record with the label, group and copies of the plan."""
+    record = dataclasses.replace(
+        decode_record(unframe(framed)), label=image.label, group=image.group, copies=image.copies
+    )
+    return frame(encode_record(record))

@@ -1,0 +1,56 @@
+"""Records of finished shards, found by image and variant."""
+
+import dataclasses
+import os
+from collections.abc import Mapping
+
+from pipeline.pool import Pool, ShardReport, StoredImage
+from schemas.tfrecord import CorruptShard, unframe
+
+
+@dataclasses.dataclass(frozen=True)
+class StoredShard:
+    """A finished shard, open for reading single records. Close it after use.
+
+    Attributes:
+        images: what it holds, by image id.
+    """
+
+    images: Mapping[str, StoredImage]
+    _descriptor: int
+    _places: Mapping[tuple[str, int], tuple[int, int]]  # offset and length of each record
+
+    @classmethod
+    def open(cls, pool: Pool, report: ShardReport, *, seed: int) -> "StoredShard":
+        """Opens a shard of the pool.
+
+        Args:
+            pool: the pool.
+            report: the shard's report.
+            seed: the seed of the recipe it was built with; the order of records follows from it.
+
+        Raises:
+            OSError: if its file or its index cannot be read.
+        """
+        lines = pool.index_path(report.name).read_text(encoding="ascii").splitlines()
+        index = [(int(offset), int(length)) for offset, length in map(str.split, lines)]
+        places = dict(zip(report.order(seed), index, strict=False))
+        descriptor = os.open(pool.shard_path(report.name), os.O_RDONLY)
+        return cls(report.images, descriptor, places)
+
+    def close(self) -> None:
+        """Closes the shard's file."""
+        os.close(self._descriptor)
+
+    def read(self, image_id: str, variant: int) -> bytes:
+        """Returns the frame of one record.
+
+        Raises:
+            CorruptShard: if the file does not hold it as its index says.
+        """
+        place = self._places.get((image_id, variant))
+        if place is None:
+            raise CorruptShard(f"no record of {image_id!r}, variant {variant}, in its index")
+        framed = os.pread(self._descriptor, place[1], place[0])
+        unframe(framed)
+        return framed
