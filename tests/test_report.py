@@ -1,7 +1,6 @@
 """The report of a version: right numbers, and nothing in it but text, whatever it is told."""
 
 import base64
-import collections
 import dataclasses
 import html.parser
 import io
@@ -19,20 +18,19 @@ from PIL import Image
 
 from pipeline.build import make_plan
 from pipeline.commit import commit_version
-from pipeline.decode import UnreadableImage
 from pipeline.plan import Source, plan_dataset
-from pipeline.pool import Pool, Reject, ShardFacts
+from pipeline.pool import Pool
 from pipeline.report import ReportFacts, report_html, wording
 from pipeline.report.checks import find_checks
 from pipeline.report.markup import cut, element, table, visible
 from pipeline.report.pictures import png_uri
 from pipeline.results import Results
-from pipeline.variants import VariantConfig, make_records
+from pipeline.shard import build_shard
+from pipeline.workers import RenderWorkers
 from schemas.dataset import REPORT_FILE, DatasetFolder
 from schemas.labels import MARCO4, PAPER10
 from schemas.manifest import ManifestRow
 from schemas.recipe import BalanceConfig, Recipe, SplitConfig
-from schemas.shards import record_order
 from tests.report_facts import HOSTILE, LONG, REJECT, hostile_facts, make_facts
 
 TAGS = frozenset(
@@ -505,23 +503,8 @@ def build_by_hand(plates: Path, dataset: DatasetFolder) -> Results:
     (plates / "plates.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     recipe = Recipe(labels=MARCO4, split=SplitConfig(1, 0, 0))
     plan, pool = make_plan(plates / "plates.csv", recipe), Pool(dataset.pool)
-    reports = []
-    for shard in plan.shards:
-        contents, rejects, by_label = {}, [], collections.Counter()
-        with pool.spool() as spool:
-            for image in shard.images:
-                try:
-                    made = make_records(
-                        image, Path(image.uri).read_bytes(), config=VariantConfig.of(recipe)
-                    )
-                except UnreadableImage as error:
-                    rejects.append(Reject(image.image_id, error.reason, error.message))
-                    continue
-                contents[image.image_id] = made.content_digest
-                by_label[image.label] += image.copies
-                spool.add(image.image_id, made.framed)
-            kept = [(i.image_id, i.copies) for i in shard.images if i.image_id in contents]
-            facts = ShardFacts(dict(by_label), contents, tuple(rejects))
-            order = record_order(recipe.seed, kept)
-            reports.append(pool.commit(shard.name, spool, order, facts=facts))
+    with RenderWorkers(1) as workers:
+        reports = [
+            build_shard(shard, pool=pool, recipe=recipe, workers=workers) for shard in plan.shards
+        ]
     return Results(plan, reports)
