@@ -17,11 +17,13 @@ from pipeline.errors import BuildError
 from pipeline.lock import locked
 from pipeline.plan import DatasetPlan, plan_dataset
 from pipeline.pool import Pool
+from pipeline.repair import discard_damaged, relink
 from pipeline.results import Results
 from pipeline.shard import build_shard
 from pipeline.sources import find_sources
 from pipeline.workers import RenderWorkers
 from schemas.atomic import incomplete_path, remove_incomplete
+from schemas.corrections import apply_corrections, read_corrections
 from schemas.dataset import REJECTS_FILE, DatasetFolder, Version, next_version
 from schemas.manifest import read_manifest
 from schemas.recipe import Recipe
@@ -44,6 +46,8 @@ class BuildConfig:
         recipe: the recipe.
         name: name of the dataset, letters, digits and underscores.
         max_reject_fraction: share of images that may be rejects, 0 to 1.
+        labels_from: file of corrected labels to apply on top of the manifest, or None.
+        repair: whether to read the pool's shards again and build the damaged ones anew.
         processes: render processes; None: one for each core.
         runner: name of Beam's runner.
         beam_options: other arguments for Beam, such as `--project`.
@@ -54,6 +58,8 @@ class BuildConfig:
     recipe: Recipe
     name: str
     max_reject_fraction: float = 0.01
+    labels_from: Path | None = None
+    repair: bool = False
     processes: int | None = None
     runner: str = "DirectRunner"
     beam_options: Sequence[str] = ()
@@ -81,15 +87,25 @@ class BuildOutcome:
     committed: bool
 
 
-def make_plan(manifest: Path, recipe: Recipe) -> DatasetPlan:
+def make_plan(manifest: Path, recipe: Recipe, *, labels_from: Path | None = None) -> DatasetPlan:
     """Returns the plan for a manifest.
 
+    Args:
+        manifest: the manifest's file.
+        recipe: the recipe.
+        labels_from: a file of corrected labels to apply on top of it.
+
     Raises:
-        ManifestError: with every fault of the manifest.
-        OSError: if it cannot be read.
+        ManifestError: with every fault of the manifest or of the corrections.
+        ValueError: if an image is corrected that the manifest has not.
+        OSError: if a file cannot be read.
     """
     with manifest.open("rb") as stream:
         rows = read_manifest(stream, labels=recipe.labels, name=str(manifest))
+    if labels_from:
+        with labels_from.open("rb") as stream:
+            corrections = read_corrections(stream, labels=recipe.labels, name=str(labels_from))
+        rows = apply_corrections(rows, corrections, name=str(labels_from))
     return plan_dataset(rows, find_sources(rows, manifest), recipe=recipe)
 
 
@@ -106,7 +122,10 @@ def build(config: BuildConfig, *, announce: Callable[[Change], None]) -> BuildOu
     dataset = DatasetFolder(config.out)
     dataset.check()
     began = time.monotonic()
-    plan = make_plan(config.manifest, config.recipe)
+    plan = make_plan(config.manifest, config.recipe, labels_from=config.labels_from)
+    if config.repair and dataset.versions():
+        with locked(config.out):
+            discard_damaged(Pool(dataset.pool), [shard.name for shard in plan.shards])
     change = find_change(plan, dataset)
     if change.latest and change.nothing:
         return BuildOutcome(change.latest_metadata, dataset.version_folder(change.latest), False)
@@ -116,7 +135,10 @@ def build(config: BuildConfig, *, announce: Callable[[Change], None]) -> BuildOu
         remove_incomplete(config.out)
         remove_incomplete(dataset.pool)
         change = find_change(plan, dataset)  # another build may have ended since
+        for shard in change.missing:  # what is left there of a damaged shard
+            Pool(dataset.pool).discard(shard.name)
         done = _build_missing(change, config, dataset, stages)
+        relink(dataset, {shard.name for shard in change.missing})
         return _commit(change, config, dataset, stages=stages, done=done)
 
 

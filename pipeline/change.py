@@ -44,8 +44,10 @@ class Change:
 
     @property
     def nothing(self) -> bool:
-        """Whether the newest version is just what the plan wants."""
-        return _names(self.latest_metadata) == [shard.name for shard in self.plan.shards]
+        """Whether the newest version is just what the plan wants, and the pool whole."""
+        return not self.missing and _names(self.latest_metadata) == [
+            shard.name for shard in self.plan.shards
+        ]
 
     @property
     def images(self) -> int:
@@ -71,7 +73,7 @@ def find_change(plan: DatasetPlan, dataset: DatasetFolder) -> Change:
     latest = versions[-1] if versions else None
     metadata = dataset.metadata(latest) if latest else {}
     pool = Pool(dataset.pool)
-    has, before = pool.names(), _names(metadata)
+    has, before = pool.names() - _cut(pool, metadata), _names(metadata)
     held = set(before)
     missing = tuple(shard for shard in plan.shards if shard.name not in has)
     if not latest:
@@ -93,6 +95,16 @@ def find_change(plan: DatasetPlan, dataset: DatasetFolder) -> Change:
         ),
         find_work(missing, known if base else None),
     )
+
+
+def _cut(pool: Pool, metadata: Mapping[str, Any]) -> set[str]:
+    """Returns the names of a version's shards whose files have not the size they had."""
+    sizes = {shard["pool"]: shard["bytes"] for shard in metadata.get("shards", ())}
+    return {
+        name
+        for name, size in sizes.items()
+        if (path := pool.shard_path(name)).exists() and path.stat().st_size != size
+    }
 
 
 def _names(metadata: Mapping[str, Any]) -> list[str]:

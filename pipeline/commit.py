@@ -154,11 +154,12 @@ def _link_shards(folder: Path, results: Results, *, pool: Pool, name: str) -> No
     (folder / INDEX_DIRECTORY).mkdir()
     for shard in results.plan.shards:
         file_name = _shard_name(name, shard.key)
-        _link(pool.shard_path(shard.name), folder / file_name)
-        _link(pool.index_path(shard.name), folder / INDEX_DIRECTORY / index_file_name(file_name))
+        link(pool.shard_path(shard.name), folder / file_name)
+        link(pool.index_path(shard.name), folder / INDEX_DIRECTORY / index_file_name(file_name))
 
 
-def _link(source: Path, target: Path) -> None:
+def link(source: Path, target: Path) -> None:
+    """Makes `target` the same file as `source`, or a copy where there are no hard links."""
     try:
         os.link(source, target)
     except OSError:  # a file system without hard links, or with too many of one file

@@ -35,6 +35,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_manifest(commands)
     _add_plan(commands)
     _add_build(commands)
+    _add_upkeep(commands)
     for command in commands.choices.values():
         command.add_argument(
             "--debug", action="store_true", help="show where in the program an error arose"
@@ -92,10 +93,50 @@ def _add_build(commands: Commands) -> None:  # type: ignore[valid-type]
     )
     _add_build_flags(build)
     build.add_argument(
+        "--repair",
+        action="store_true",
+        help="read all shards again and build the damaged ones anew",
+    )
+    build.add_argument(
         "--runner",
         default=BuildConfig.runner,
         help="Apache Beam's runner (default: DirectRunner: this machine, all cores)",
     )
+
+
+def _add_upkeep(commands: Commands) -> None:  # type: ignore[valid-type]
+    verify = commands.add_parser(  # type: ignore[attr-defined]
+        "verify",
+        help="read a dataset again and say what is wrong with it",
+        description="Reads every byte of a version, or of all versions of a dataset, and names "
+        "what is wrong: file, record number and byte offset. Exit code 1 if anything is.",
+    )
+    verify.add_argument("folder", metavar="DATASET[/VERSION]", type=Path)
+    verify.add_argument(
+        "--deep",
+        type=int,
+        default=0,
+        metavar="N",
+        help="also render N images of each version again from their sources (default: 0)",
+    )
+    _add_processes(verify)
+    diff = commands.add_parser(  # type: ignore[attr-defined]
+        "diff",
+        help="say what differs between two versions",
+        description="Says which labels changed, from what to what, which images came and went, "
+        "and how many shards two versions share.",
+    )
+    diff.add_argument("before", metavar="DATASET/OLD", type=Path)
+    diff.add_argument("now", metavar="DATASET/NEW", type=Path)
+    prune = commands.add_parser(  # type: ignore[attr-defined]
+        "prune",
+        help="drop old versions and their shards",
+        description="Drops all but the newest versions, and the shards that only they used. A "
+        "version with a file KEEP in its folder stays.",
+    )
+    prune.add_argument("folder", metavar="DATASET", type=Path)
+    prune.add_argument("--keep", type=int, required=True, metavar="N", help="versions that stay")
+    prune.add_argument("--dry-run", action="store_true", help="only say what would go")
 
 
 def _add_labels(parser: argparse.ArgumentParser) -> None:
@@ -116,6 +157,12 @@ def _add_processes(parser: argparse.ArgumentParser) -> None:
 def _add_build_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--manifest", type=Path, required=True, help="CSV or Parquet file")
     parser.add_argument("--out", type=Path, required=True, help="folder of the dataset")
+    parser.add_argument(
+        "--labels-from",
+        type=Path,
+        metavar="FILE",
+        help="CSV of corrected labels (image_id,label) to apply on top of the manifest",
+    )
     parser.add_argument(
         "--name",
         help="name of the dataset for tensorflow_datasets (default: the name of the --out folder)",
@@ -213,6 +260,8 @@ def make_config(args: argparse.Namespace, beam_options: Sequence[str]) -> BuildC
         recipe=recipe,
         name=args.name or _default_name(args.out),
         max_reject_fraction=args.max_reject_fraction,
+        labels_from=args.labels_from,
+        repair=getattr(args, "repair", False),
         processes=args.processes,
         runner=getattr(args, "runner", BuildConfig.runner),
         beam_options=tuple(beam_options),

@@ -13,12 +13,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from schemas.atomic import atomic_path, incomplete_path, write_atomic
+from schemas.atomic import INCOMPLETE, atomic_path, incomplete_path, write_atomic
 from schemas.index import index_text
 from schemas.recipe import canonical_json
 from schemas.shards import record_order
 
 _REPORT_SUFFIX = ".json"
+_SUFFIXES = (".tfrecord", ".idx", _REPORT_SUFFIX)
 _REPORT_FORMAT = 1
 
 
@@ -132,6 +133,26 @@ class Pool:
     def index_path(self, name: str) -> Path:
         """Returns where a shard's index lies."""
         return self.folder / f"{name}.idx"
+
+    def stems(self) -> frozenset[str]:
+        """Returns the names of all shards that have any file here, finished or not."""
+        if not self.folder.is_dir():
+            return frozenset()
+        return frozenset(
+            path.stem
+            for path in self.folder.iterdir()
+            if path.suffix in _SUFFIXES and not path.name.startswith(INCOMPLETE)
+        )
+
+    def files(self, name: str) -> list[Path]:
+        """Returns the files of a shard that are there; the report, which makes it, first."""
+        paths = (self._report_path(name), self.index_path(name), self.shard_path(name))
+        return [path for path in paths if path.exists()]
+
+    def discard(self, name: str) -> None:
+        """Removes a shard; what is linked in versions stays there."""
+        for path in self.files(name):
+            path.unlink()
 
     def _report_path(self, name: str) -> Path:
         return self.folder / f"{name}{_REPORT_SUFFIX}"

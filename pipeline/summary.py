@@ -9,7 +9,7 @@ from pipeline.change import Change
 from pipeline.difference import Difference
 from pipeline.plan import DatasetPlan
 from pipeline.progress import duration
-from schemas.dataset import REJECTS_FILE, REPORT_FILE, Version, version_text
+from schemas.dataset import REJECTS_FILE, REPORT_FILE, version_text
 
 _MOST_RELABELLED = 10  # kinds of correction shown
 
@@ -45,13 +45,13 @@ def plan_text(change: Change, *, cores: int) -> str:
     parts = [_label_table(plan)]
     parts += [f"note: {note}" for note in _notes(plan)]
     if change.latest and change.difference and not change.nothing:
-        parts += _difference_lines(change.latest, change.difference)
+        parts += _difference_lines(change, change.difference)
     parts.append(_shards_line(change, cores))
     return "\n".join(parts)
 
 
-def _difference_lines(latest: Version, difference: Difference) -> list[str]:
-    lines = [f"since version {version_text(latest)}:"]
+def _difference_lines(change: Change, difference: Difference) -> list[str]:
+    lines = [f"since version {change.latest_metadata['version']}:"]
     if difference.relabelled:
         lines.append(f"  {sum(difference.relabelled.values()):,} images relabelled")
     shown = list(difference.relabelled.items())[:_MOST_RELABELLED]
@@ -65,7 +65,9 @@ def _difference_lines(latest: Version, difference: Difference) -> list[str]:
     ):
         if count:
             lines.append(f"  {count:,} {what}")
-    return lines if len(lines) > 1 else [*lines, "  the recipe alone"]
+    if change.latest_metadata["recipe_digest"] != change.plan.recipe.digest():
+        lines.append("  another recipe")
+    return lines if len(lines) > 1 else [*lines, "  nothing, but shards are gone or damaged"]
 
 
 def _label_table(plan: DatasetPlan) -> str:

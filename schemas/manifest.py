@@ -55,7 +55,7 @@ class Fault:
 
 
 class ManifestError(ValueError):
-    """A manifest that cannot be used; carries all its faults.
+    """A manifest, or corrections of one, that cannot be used; carries all faults.
 
     Attributes:
         faults: every fault, in the order of the lines.
@@ -63,7 +63,7 @@ class ManifestError(ValueError):
 
     def __init__(self, name: str, faults: list[Fault]):
         self.faults = sorted(faults, key=lambda fault: fault.line)
-        lines = [f"manifest {name}, line {f.line}: {f.message}" for f in self.faults[:_MOST_SHOWN]]
+        lines = [f"{name}, line {f.line}: {f.message}" for f in self.faults[:_MOST_SHOWN]]
         if len(faults) > _MOST_SHOWN:
             lines.append(f"... and {len(faults) - _MOST_SHOWN} more faults")
         super().__init__("\n".join(lines))
@@ -95,11 +95,13 @@ def read_manifest(stream: BinaryIO, *, labels: LabelSet, name: str) -> list[Mani
             checker.add(line, cells)
     except BadTable as error:
         faults = [*checker.finish(), Fault(error.line, error.message)]
-        raise ManifestError(name, faults) from error
+        raise ManifestError(f"manifest {name}", faults) from error
     if not checker.rows and not checker.faults:
-        raise ManifestError(name, [Fault(1, "there is a header but no image below it")])
+        raise ManifestError(
+            f"manifest {name}", [Fault(1, "there is a header but no image below it")]
+        )
     if checker.finish():
-        raise ManifestError(name, checker.faults)
+        raise ManifestError(f"manifest {name}", checker.faults)
     return checker.rows
 
 

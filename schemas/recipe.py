@@ -4,6 +4,8 @@ import dataclasses
 import hashlib
 import json
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from schemas.labels import PAPER10, LabelSet
 
@@ -177,3 +179,17 @@ class Recipe:
             dataclasses.asdict(self.render),
         )
         return text_digest(canonical_json(parts))
+
+
+def recipe_from_json(value: Mapping[str, Any]) -> Recipe:
+    """Returns the recipe that `Recipe.to_json` wrote, without the aliases of its labels."""
+    labels = value["labels"]
+    return Recipe(
+        seed=value["seed"],
+        labels=LabelSet(labels["name"], tuple(labels["names"]), frozenset(labels["crystal_names"])),
+        split=SplitConfig(**value["split"]),
+        balance=BalanceConfig(**value["balance"]),
+        augment=AugmentConfig(**value["augment"]),
+        render=RenderConfig(**value["render"]),
+        records_per_shard=value["records_per_shard"],
+    )
