@@ -34,7 +34,8 @@ def sample_augmentation(
         return uniform(seed, image_id, variant, quantity)
 
     return Augmentation(
-        angle=(2 * draw("angle") - 1) * config.max_rotation % 360,
+        # once more, since a tiny turn to the right gives 360 the first time
+        angle=(2 * draw("angle") - 1) * config.max_rotation % 360 % 360,
         flip_horizontal=draw("flip_horizontal") < config.flip_probability,
         flip_vertical=draw("flip_vertical") < config.flip_probability,
     )

@@ -410,6 +410,13 @@ def test_parquet_with_bytes_that_are_no_utf_8():
     assert "column uri is not UTF-8" in message
 
 
+@pytest.mark.parametrize("unit", ["ms", "us"])
+def test_parquet_values_that_python_has_not(unit):
+    far = pa.array([2**62], pa.timestamp(unit))  # some hundred thousand years away
+    ((_, message),) = faults(parquet_of({"uri": ["a.jpg"], "label": ["Clear"], "group": far}))
+    assert "no sound Parquet file" in message
+
+
 PARQUET = to_parquet(ALL_COLUMNS)
 
 

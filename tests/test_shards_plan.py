@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import itertools
 
 import pytest
 from hypothesis import given
@@ -155,11 +156,11 @@ def test_the_order_mixes_labels_and_variants():
     images = [(f"{label}-{number:03d}", 4) for label in "ab" for number in range(250)]
     order = record_order(0, images)
     labels = [name[0] for name, _ in order]
-    changes = sum(one != other for one, other in zip(labels, labels[1:], strict=False))
+    changes = sum(one != other for one, other in itertools.pairwise(labels))
     assert abs(changes - 1000) < 4 * 22  # of 2,000 records, as in a shuffle
     first = labels[:200].count("a")
     assert abs(first - 100) < 4 * 7
-    together = sum(one[0] == other[0] for one, other in zip(order, order[1:], strict=False))
+    together = sum(one[0] == other[0] for one, other in itertools.pairwise(order))
     assert together < 20
 
 
