@@ -159,6 +159,9 @@ def _build_missing(
                 runner = _run_engine(change, config, dataset)
         stages["shards"] = time.monotonic() - began
         counts = progress.TALLY.read().since(before)
+        if not counts.images:  # counted in other processes: what was planned is all we know
+            work = change.work
+            counts = progress.Counts(change.images, work.records_to_render, work.sources)
     else:
         counts = progress.Counts()
         runner = "none"
@@ -294,7 +297,7 @@ def _check_rejects(results: Results, config: BuildConfig, dataset: DatasetFolder
 
 def _version(results: Results, change: Change) -> Version | None:
     """Returns the number of the version to commit, or None where nothing has changed."""
-    digests, latest = results.digests(), change.latest_metadata
+    digests, latest = results.digests, change.latest_metadata
     before = latest.get("digests", {})
     return next_version(
         change.latest,

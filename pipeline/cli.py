@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import csv
+import logging
 import os
 import signal
 import sys
@@ -12,8 +13,9 @@ from types import FrameType
 
 from pipeline.build import BuildConfig, build, make_plan
 from pipeline.change import find_change
-from pipeline.errors import BuildError
+from pipeline.errors import BuildError, cause_of, message_of
 from pipeline.flags import make_config, make_parser
+from pipeline.lock import holds_lock
 from pipeline.pool import Pool
 from pipeline.summary import build_text, plan_text
 from schemas.atomic import remove_incomplete
@@ -21,6 +23,11 @@ from schemas.dataset import REJECTS_FILE, DatasetFolder
 from schemas.labels import load_label_set
 
 USAGE, FAILURE = 2, 1  # exit codes
+# Parts of Beam that log the traceback of every error that they also raise.
+_TALKATIVE = tuple(
+    f"apache_beam.runners.{part}"
+    for part in ("common", "portability.local_job_service", "worker.sdk_worker")
+)
 _SIGNALS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
 
 
@@ -28,8 +35,12 @@ def main(argv: Sequence[str]) -> int:
     """Runs one command and returns its exit code."""
     parser = make_parser()
     args, rest = parser.parse_known_args(argv)
-    if rest and args.command != "build":
-        parser.error(f"unknown arguments for {args.command}: {' '.join(rest)}")
+    unknown = _unknown_to_beam(rest) if rest and args.command == "build" else rest
+    if unknown:
+        parser.error(f"unknown arguments for {args.command}: {' '.join(unknown)}")
+    if not args.debug:
+        for name in _TALKATIVE:
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     try:
         return _run(args, rest)
     except ValueError as error:  # a manifest or a flag that cannot be used
@@ -37,11 +48,12 @@ def main(argv: Sequence[str]) -> int:
     except (BuildError, OSError) as error:
         return _fail(error, args, FAILURE)
     except RuntimeError as error:
-        # an engine wraps what went wrong in the shard step
-        cause = _cause(error)
-        if cause is None:
-            raise
-        return _fail(cause, args, FAILURE)
+        return _fail(cause_of(error), args, FAILURE)
+    except MemoryError as error:
+        return _fail(error, args, FAILURE)
+    except KeyboardInterrupt:
+        print("\nstopped by Ctrl-C", file=sys.stderr)
+        return 128 + signal.SIGINT
 
 
 def _run(args: argparse.Namespace, rest: Sequence[str]) -> int:
@@ -100,6 +112,12 @@ def _plan(config: BuildConfig) -> int:
     return 0
 
 
+def _unknown_to_beam(arguments: Sequence[str]) -> list[str]:
+    from pipeline.graph import unknown_options  # noqa: PLC0415 - two CPU-seconds
+
+    return unknown_options(arguments)
+
+
 def _build(config: BuildConfig) -> int:
     with _stopped_at_once(config):
         outcome = build(
@@ -128,16 +146,19 @@ def _stopped_at_once(config: BuildConfig) -> Iterator[None]:
 
     def stop(number: int, _frame: FrameType | None) -> None:
         pool = Pool(DatasetFolder(config.out).pool)
-        done = len(pool.names())
-        remove_incomplete(pool.folder)
-        remove_incomplete(config.out)
-        print(
-            f"\nstopped by {_SIGNALS[signal.Signals(number)]}: {done} finished shards are in "
-            f"{pool.folder}; run the same command again to go on",
-            file=sys.stderr,
-            flush=True,
-        )
-        os._exit(128 + number)
+        try:
+            done = len(pool.names())
+            if holds_lock(config.out):  # else what is unfinished there is another build's
+                with contextlib.suppress(OSError):  # other threads may be at the same files
+                    remove_incomplete(pool.folder)
+                    remove_incomplete(config.out)
+            message = (
+                f"\nstopped by {_SIGNALS[signal.Signals(number)]}: {done} finished shards are in "
+                f"{pool.folder}; run the same command again to go on\n"
+            )
+            os.write(2, message.encode())  # the signal may have come within a print
+        finally:
+            os._exit(128 + number)
 
     earlier = {number: signal.signal(number, stop) for number in _SIGNALS}
     try:
@@ -147,23 +168,8 @@ def _stopped_at_once(config: BuildConfig) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _cause(error: BaseException) -> Exception | None:
-    """Returns the error of ours or of the system that an engine's error came from."""
-    inner: BaseException | None = error
-    while inner is not None and not isinstance(inner, BuildError | OSError):
-        inner = inner.__cause__ or inner.__context__
-    return inner
-
-
-def _fail(error: Exception, args: argparse.Namespace, code: int) -> int:
+def _fail(error: BaseException, args: argparse.Namespace, code: int) -> int:
     if args.debug:
         traceback.print_exception(error)
-    print(f"error: {_message(error)}", file=sys.stderr)
+    print(f"error: {message_of(error, out=getattr(args, 'out', None))}", file=sys.stderr)
     return code
-
-
-def _message(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        names = [str(name) for name in (error.filename, error.filename2) if name]
-        return f"{' -> '.join(names) or 'input or output'}: {error.strerror}"
-    return str(error)

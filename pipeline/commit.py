@@ -124,7 +124,7 @@ def _metadata(
         "recipe": plan.recipe.to_json(),
         "recipe_digest": plan.recipe.digest(),
         "render_digest": plan.recipe.render_digest(),
-        "digests": dict(results.digests()),
+        "digests": dict(results.digests),
         # by split, then a number for each label in the order of the label set
         "planned_images": {split: list(numbers) for split, numbers in plan.counts.items()},
         "images": results.images_by_split(),

@@ -7,12 +7,16 @@ import collections
 import concurrent.futures
 import functools
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
-from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import (
+    PipelineOptions,
+    StandardOptions,
+    _BeamArgumentParser,
+)
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.shared import Shared
 from apache_beam.utils.timestamp import MIN_TIMESTAMP
@@ -179,8 +183,16 @@ def _use_one_direct_runner(options: PipelineOptions) -> None:
     Beam's own choice under that name depends on whether it could download a program.
     """
     standard = options.view_as(StandardOptions)
-    if standard.runner in (None, "DirectRunner"):
+    if (standard.runner or "DirectRunner").lower() == "directrunner":
         standard.runner = "FnApiRunner"
+
+
+def unknown_options(arguments: Sequence[str]) -> list[str]:
+    """Returns those arguments that are no option of Beam, which itself would pass over them."""
+    parser = _BeamArgumentParser(allow_abbrev=False)
+    for options in PipelineOptions.__subclasses__():
+        options._add_argparse_args(parser)
+    return list(parser.parse_known_args(list(arguments))[1])
 
 
 def _stage(plans: Iterable[ShardPlan], folder: Path) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from pipeline.errors import BuildError
 
 _LOCK_FILE = ".lock"
+_held: set[Path] = set()  # datasets that this process has locked
 
 
 @contextlib.contextmanager
@@ -33,4 +34,13 @@ def locked(folder: Path) -> Iterator[None]:
         file.truncate(0)
         file.write(f"process {os.getpid()} on {socket.gethostname()}")
         file.flush()
-        yield
+        _held.add(folder)
+        try:
+            yield
+        finally:
+            _held.discard(folder)
+
+
+def holds_lock(folder: Path) -> bool:
+    """Returns whether this process has locked a dataset."""
+    return folder in _held

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeline.errors import BuildError
 from schemas.atomic import INCOMPLETE, atomic_path, incomplete_path, write_atomic
 from schemas.index import index_text
 from schemas.recipe import canonical_json
@@ -119,12 +120,23 @@ class Pool:
         )
 
     def report(self, name: str) -> ShardReport | None:
-        """Returns the report of a shard, or None if the pool lacks the shard."""
+        """Returns the report of a shard, or None if the pool lacks the shard.
+
+        Raises:
+            BuildError: if the report's file is damaged.
+        """
         try:
             text = self._report_path(name).read_text(encoding="utf-8")
         except FileNotFoundError:
             return None
-        return ShardReport.from_json(text) if self.shard_path(name).is_file() else None
+        try:
+            report = ShardReport.from_json(text)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise BuildError(
+                f"{self._report_path(name)} is no shard report ({error!r}); "
+                "run the same command with --repair"
+            ) from error
+        return report if self.shard_path(name).is_file() else None
 
     def shard_path(self, name: str) -> Path:
         """Returns where a shard's TFRecord file lies."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.commit import link
+from pipeline.errors import BuildError
 from pipeline.pool import Pool
 from schemas.atomic import incomplete_path, sync
 from schemas.dataset import DatasetFolder
@@ -32,7 +33,10 @@ def discard_damaged(pool: Pool, names: Iterable[str]) -> list[str]:
 
 
 def _is_sound(pool: Pool, name: str) -> bool:
-    report = pool.report(name)
+    try:
+        report = pool.report(name)
+    except BuildError:
+        return False
     if report is None:
         return not pool.files(name)
     with pool.shard_path(name).open("rb") as file:

@@ -1,6 +1,7 @@
 """What became of the images of a plan, read from the reports of its shards."""
 
 import dataclasses
+import functools
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -52,8 +53,9 @@ class Results:
                 sums[shard.key.split][image.label] += image.copies
         return sums
 
+    @functools.cached_property
     def digests(self) -> Mapping[str, str]:
-        """Returns digests of three things that a later build compares, hexadecimal.
+        """Digests of three things that a later build compares, hexadecimal.
 
         `shards`: all bytes of all records. `images`: which images, with which content.
         `labels`: the same with their labels, groups, splits and copies.

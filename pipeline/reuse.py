@@ -5,6 +5,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pipeline.errors import BuildError
 from pipeline.pool import Pool
 from pipeline.stored import StoredShard
 from schemas.recipe import Recipe
@@ -75,9 +76,9 @@ class BaseRecords:
     def _open(self, name: str) -> StoredShard | None:
         if name not in self._opened:
             shard = None
-            report = self._pool.report(name)
-            if report:
-                with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, BuildError):
+                report = self._pool.report(name)
+                if report:
                     shard = StoredShard.open(self._pool, report, seed=self._seed)
             self._opened[name] = shard
         return self._opened[name]

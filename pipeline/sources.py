@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline.plan import Source
 from schemas.manifest import ManifestRow
 
-MISSING = "missing"  # fingerprint of a source that is not there
+MISSING = "missing"  # fingerprint of a source that is not there, or that none may read
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
@@ -36,10 +36,14 @@ def find_sources(rows: Iterable[ManifestRow], manifest: Path) -> list[Source]:
 
 
 def _fingerprint(row: ManifestRow, path: str) -> str:
-    if row.checksum:
-        return f"checksum:{row.checksum}"
+    # also where there is a checksum: once it can be read, an image must not stay a reject
+    if not os.access(path, os.R_OK):
+        return MISSING
     try:
         status = os.stat(path)  # noqa: PTH116 - half a million, Path is slow
     except OSError:
         return MISSING
+    if row.checksum:
+        # of a file cut short and then mended, the manifest's checksum stays the same
+        return f"checksum:{row.checksum}:{status.st_size}"
     return f"{status.st_size}:{status.st_mtime_ns}"

@@ -4,6 +4,7 @@ Imported by the worker processes, so it stays light: neither Beam nor TensorFlow
 """
 
 import dataclasses
+import errno
 import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,6 +16,10 @@ from schemas.recipe import AugmentConfig, Recipe, RenderConfig
 from schemas.records import Record, encode_record
 from schemas.shards import PlannedImage, render_key
 from schemas.tfrecord import frame
+
+# What a path says for ever: nothing there, no folder on the way, a name too long, links in
+# a circle, a socket.
+_NO_SUCH_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.ENXIO)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,12 +83,14 @@ def read_source(path: str) -> bytes:
     """
     try:
         return Path(path).read_bytes()
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise UnreadableImage("missing", "there is no such file") from error
     except IsADirectoryError as error:
         raise UnreadableImage("not-an-image", "it is a folder") from error
     except PermissionError as error:
         raise UnreadableImage("not-permitted", "this user may not read it") from error
+    except OSError as error:
+        if error.errno not in _NO_SUCH_FILE:
+            raise
+        raise UnreadableImage("missing", "there is no such file") from error
 
 
 def make_records(task: RenderTask, content: bytes, *, config: VariantConfig) -> ImageRecords:

@@ -6,20 +6,14 @@ shares). Each process has threads that read ahead, which hides the latency of a 
 """
 
 import concurrent.futures
-import contextlib
-import dataclasses
+import functools
 import itertools
-import multiprocessing
 import os
-import select
-import signal
-import threading
 from collections.abc import Iterable, Iterator, Sequence
-
-import pebble
 
 from pipeline.decode import UnreadableImage
 from pipeline.pool import Reject
+from pipeline.processes import CallTimeout, ProcessDied, Processes
 from pipeline.variants import (
     ImageRecords,
     RenderTask,
@@ -46,21 +40,13 @@ class RenderWorkers:
     def __init__(self, processes: int | None = None, *, image_timeout: float = 60.0):
         self.processes = processes or len(os.sched_getaffinity(0))
         self._timeout = image_timeout
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["pipeline.variants"])
-        self._pool = pebble.ProcessPool(
-            max_workers=self.processes,
-            context=context,
-            initializer=_start_worker,
-            initargs=(os.getpid(),),
-        )
+        self._pool = Processes(self.processes, preload=["pipeline.variants"])
 
     def __enter__(self) -> "RenderWorkers":
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._pool.stop()
-        self._pool.join()
 
     def render(self, tasks: Iterable[RenderTask], config: VariantConfig) -> Iterator[Outcome]:
         """Gives the records of every image, or its reject, in no order.
@@ -69,6 +55,7 @@ class RenderWorkers:
 
         Raises:
             OSError: if a source cannot be read for a reason that may pass.
+            BuildError: if no worker process can be started.
         """
         chunks = _chunks(tasks)
         pending: dict[concurrent.futures.Future[list[Outcome]], list[RenderTask]] = {}
@@ -86,7 +73,7 @@ class RenderWorkers:
                     chunk = pending.pop(future)
                     try:
                         yield from future.result()
-                    except (TimeoutError, pebble.ProcessExpired):
+                    except (CallTimeout, ProcessDied):
                         yield from self._one_by_one(chunk, config)
         finally:
             for future in pending:
@@ -95,8 +82,8 @@ class RenderWorkers:
     def _schedule(
         self, chunk: Sequence[RenderTask], config: VariantConfig
     ) -> concurrent.futures.Future[list[Outcome]]:
-        future: concurrent.futures.Future[list[Outcome]] = self._pool.schedule(
-            _render_chunk, args=(chunk, config), timeout=self._timeout * len(chunk)
+        future: concurrent.futures.Future[list[Outcome]] = self._pool.call(
+            _render_chunk, chunk, config, timeout=self._timeout * len(chunk)
         )
         return future
 
@@ -105,11 +92,11 @@ class RenderWorkers:
         for task in chunk:
             try:
                 yield from self._schedule([task], config).result()
-            except TimeoutError:
+            except CallTimeout:
                 message = f"took more than {self._timeout:g} s"
                 yield Reject(task.image.image_id, "timeout", message)
-            except pebble.ProcessExpired as error:
-                message = f"the decoder crashed (exit code {error.exitcode})"
+            except ProcessDied as error:
+                message = f"the decoder crashed (exit code {error.exit_code})"
                 yield Reject(task.image.image_id, "crash", message)
 
 
@@ -127,35 +114,15 @@ def _chunks(tasks: Iterable[RenderTask]) -> Iterator[list[RenderTask]]:
         yield chunk
 
 
-@dataclasses.dataclass
-class _Worker:
-    """What one worker process keeps."""
-
-    readers: concurrent.futures.ThreadPoolExecutor
-
-
-_worker: _Worker | None = None
-
-
-def _start_worker(parent: int) -> None:
-    """Prepares a worker process: it leaves Ctrl-C to its parent and dies with it."""
-    global _worker  # noqa: PLW0603 - a process's own state, set once
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_follow, args=(parent,), daemon=True).start()
-    _worker = _Worker(concurrent.futures.ThreadPoolExecutor(_CHUNK_IMAGES))
-
-
-def _follow(parent: int) -> None:
-    """Ends this process when its parent is gone, even by kill -9."""
-    with contextlib.suppress(ProcessLookupError):
-        select.select([os.pidfd_open(parent)], [], [])
-    os._exit(1)
+@functools.cache
+def _readers() -> concurrent.futures.ThreadPoolExecutor:
+    """Returns the threads of this process that read ahead."""
+    return concurrent.futures.ThreadPoolExecutor(_CHUNK_IMAGES)
 
 
 def _render_chunk(chunk: Sequence[RenderTask], config: VariantConfig) -> list[Outcome]:
     """Runs in a worker process: reads ahead with threads, renders in order."""
-    assert _worker is not None
-    contents = [_worker.readers.submit(read_source, task.image.uri) for task in chunk]
+    contents = [_readers().submit(read_source, task.image.uri) for task in chunk]
     outcomes: list[Outcome] = []
     for task, content in zip(chunk, contents, strict=True):
         try:

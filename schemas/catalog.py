@@ -4,6 +4,7 @@ pyarrow is loaded where it is used: it takes a quarter of a CPU-second, which a
 command that writes no catalog should not pay.
 """
 
+import array
 import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -90,10 +91,22 @@ def write_catalog(rows: Iterable[CatalogRow], target: Path | BinaryIO) -> None:
     ) as writer:
         while part := list(itertools.islice(remaining, _ROWS_AT_A_TIME)):
             columns = [
-                pa.array(values, type=field.type)
+                _array(values, field.type)
                 for values, field in zip(zip(*part, strict=True), schema, strict=True)
             ]
             writer.write_batch(pa.record_batch(columns, schema=schema))
+
+
+def _array(values: tuple[Any, ...], kind: "pa.DataType") -> "pa.Array":
+    """Returns a column. `pyarrow.array` would load pandas, if it is there: half a second."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    if pa.types.is_string(kind):
+        builder = pa.lib.StringBuilder()
+        builder.append_values(values)
+        return builder.finish()
+    buffer = pa.py_buffer(array.array("i", values))
+    return pa.Array.from_buffers(kind, len(values), [None, buffer])
 
 
 def read_catalog(source: Path | BinaryIO) -> Iterator[CatalogRow]:

@@ -19,19 +19,25 @@ def encode_names(*names: Name) -> bytes:
     and its UTF-8 text, so ("ab", "c") differs from ("a", "bc") and 1 from "1".
     Fixed for ever: shard names, splits and augmentations rest on it.
 
+    The bytes of a sequence begin with those of its beginning.
+
     Raises:
         TypeError: if a name is neither text nor an integer.
     """
-    parts = []
-    for name in names:
-        if isinstance(name, str):
-            kind, text = b"s", name.encode()
-        elif isinstance(name, int) and not isinstance(name, bool):
-            kind, text = b"i", b"%d" % name
-        else:
-            raise TypeError(f"a name is text or an integer, got {name!r}")
-        parts.append(kind + struct.pack("<I", len(text)) + text)
-    return b"".join(parts)
+    return b"".join([_encode(name) for name in names])
+
+
+def _encode(name: Name) -> bytes:
+    if isinstance(name, str):
+        text = name.encode()
+        return b"s" + _length(len(text)) + text
+    if isinstance(name, int) and not isinstance(name, bool):
+        text = b"%d" % name
+        return b"i" + _length(len(text)) + text
+    raise TypeError(f"a name is text or an integer, got {name!r}")
+
+
+_length = struct.Struct("<I").pack
 
 
 def uniform(seed: int, *names: Name) -> float:
@@ -43,5 +49,10 @@ def uniform(seed: int, *names: Name) -> float:
     >>> uniform(0, "split", "plate-7")
     0.9693944237981474
     """
-    digest = hashlib.blake2b(encode_names(seed, *names), digest_size=8).digest()
+    return uniform_of(encode_names(seed, *names))
+
+
+def uniform_of(encoded: bytes) -> float:
+    """Returns `uniform` of what `encode_names` made of the seed and the names."""
+    digest = hashlib.blake2b(encoded, digest_size=8).digest()
     return (int.from_bytes(digest, "big") >> 11) * _STEP

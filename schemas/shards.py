@@ -5,7 +5,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Sequence
 
-from schemas.draws import encode_names, uniform
+from schemas.draws import encode_names, uniform, uniform_of
 from schemas.recipe import SPLITS
 
 
@@ -126,12 +126,15 @@ def record_order(seed: int, images: Sequence[tuple[str, int]]) -> list[tuple[str
         seed: the recipe's seed.
         images: (image id, copies) of each image.
     """
-    drawn = [
-        (uniform(seed, "order", image_id, variant), image_id, variant)
-        for image_id, copies in images
-        for variant in range(copies)
-    ]
-    return [(image_id, variant) for _, image_id, variant in sorted(drawn)]
+    most = max((copies for _, copies in images), default=0)
+    variants = [encode_names(variant) for variant in range(most)]
+    drawn = []
+    for image_id, copies in images:
+        image = encode_names(seed, "order", image_id)  # once for all its variants
+        for variant in range(copies):
+            drawn.append((uniform_of(image + variants[variant]), image_id, variant))
+    drawn.sort()
+    return [(image_id, variant) for _, image_id, variant in drawn]
 
 
 def render_key(render_digest: str, image_id: str, variant: int, content_digest: str) -> str:

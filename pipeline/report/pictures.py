@@ -71,5 +71,6 @@ def png_uri(pixels: np.ndarray) -> str:
         pixels: uint8 array of shape [height, width].
     """
     stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, "PNG", optimize=True)
+    # as small as at the highest level within a percent or two, in a third of the time
+    Image.fromarray(pixels).save(stream, "PNG", compress_level=4)
     return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
