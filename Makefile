@@ -12,9 +12,14 @@ IMAGES ?= 1000
 help: ## say what there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
 
-demo: $(VENV)/.pipeline ## draw plates, build a dataset of them, show where its report is
-	test -f $(DEMO)/plates/plates.csv || $(BIN)/python -m pipeline demo $(DEMO)/plates --images $(IMAGES)
+demo: $(VENV)/.pipeline ## draw plates, build a dataset of them, correct 20 labels, build again
+	test -f $(DEMO)/plates/plates.csv || { rm -rf $(DEMO)/plates && \
+	  $(BIN)/python -m pipeline demo $(DEMO)/plates --images $(IMAGES); }
+	rm -rf $(DEMO)/drops
 	$(BIN)/python -m pipeline build --manifest $(DEMO)/plates/plates.csv --out $(DEMO)/drops
+	@echo; echo "An expert corrects labels: $(DEMO)/plates/corrections.csv. The same command again:"; echo
+	$(BIN)/python -m pipeline build --manifest $(DEMO)/plates/plates.csv --out $(DEMO)/drops \
+	  --labels-from $(DEMO)/plates/corrections.csv
 
 test: $(VENV)/.test check ## check style and types, run all tests
 	tests/install_browser

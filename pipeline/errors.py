@@ -12,7 +12,8 @@ _TO_DO = {
 # The last line of a traceback, as engines pass it on from their workers: the class of the
 # error, what it says, and what Beam adds.
 _ERROR_LINE = re.compile(
-    r"^(?:RuntimeError: )*(?P<name>(?:\w+\.)*\w*(?:Error|Exception|Died)): (?P<message>.*?)(?: \[while running .*)?$",
+    r"^(?:RuntimeError: )*(?P<name>[\w.]*(?:Error|Exception|Died)): "
+    r"(?P<message>.*?)(?: \[while running .*)?$",
     re.MULTILINE,
 )
 

@@ -16,21 +16,28 @@ def incomplete_path(path: Path) -> Path:
 
 
 @contextlib.contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
-    """Gives a path to write a file to; it becomes `path`, on the disk, if the block succeeds."""
+def atomic_path(path: Path, *, durable: bool = True) -> Iterator[Path]:
+    """Gives a path to write a file to; it becomes `path` if the block succeeds.
+
+    Args:
+        path: the file.
+        durable: whether it must outlast a power cut from then on.
+    """
     partial = incomplete_path(path)
     try:
         yield partial
-        sync(partial)
+        if durable:
+            sync(partial)
         partial.replace(path)
-        sync(path.parent)
+        if durable:
+            sync(path.parent)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def write_atomic(path: Path, content: str | bytes) -> None:
+def write_atomic(path: Path, content: str | bytes, *, durable: bool = True) -> None:
     """Writes a file that appears whole or not at all; text is written as UTF-8."""
-    with atomic_path(path) as partial:
+    with atomic_path(path, durable=durable) as partial:
         partial.write_bytes(content.encode() if isinstance(content, str) else content)
 
 

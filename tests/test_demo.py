@@ -93,12 +93,23 @@ def test_manifest_and_files(demo):
     rows = read_manifest(demo)
     assert list(rows[0]) == ["uri", "label", "image_id", "group"]
     assert {row["label"] for row in rows} == set(PAPER10.names)
-    assert set(contents(demo)) == {"plates.csv"} | {row["uri"] for row in rows}
+    assert set(contents(demo)) == {"plates.csv", "corrections.csv"} | {row["uri"] for row in rows}
     assert len({row["image_id"] for row in rows}) == IMAGES
     for row in rows:
         assert re.fullmatch(r"[0-9a-z]{4}_(0[1-9]|1[0-2])[A-H]_[12]", row["group"])
         assert re.fullmatch(re.escape(row["group"]) + r"_t\d+", row["image_id"])
         assert row["uri"] == f"plates/{row['group'][:4]}/{row['image_id']}.jpg"
+
+
+def test_corrections_change_labels_of_some_images(tmp_path):
+    write_demo(tmp_path / "demo", images=60, seed=2)
+    labels = {row["image_id"]: row["label"] for row in read_manifest(tmp_path / "demo")}
+    with (tmp_path / "demo" / "corrections.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert 0 < len(rows) <= 20
+    for row in rows:
+        assert row["label"] in PAPER10.names
+        assert labels[row["image_id"]] != row["label"]
 
 
 def test_files_are_jpegs_of_the_usual_size(demo):

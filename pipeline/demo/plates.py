@@ -5,8 +5,7 @@ import functools
 import io
 import multiprocessing
 import os
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -20,9 +19,12 @@ from pipeline.demo.crystals import CLEAR
 from pipeline.demo.dirt import paint_dirt
 from pipeline.demo.optics import encode_jpeg, take_picture
 from pipeline.demo.scene import HEIGHT, WIDTH, Bytes, draw_scene, find_drop, find_well
+from schemas.atomic import write_atomic
 from schemas.labels import PAPER10
 
 MANIFEST = "plates.csv"
+CORRECTIONS = "corrections.csv"
+MOST_CORRECTIONS = 20
 
 
 def draw_plate(seed: int, number: int, *, label: str, time: int = 1) -> Bytes:
@@ -67,22 +69,13 @@ def _uri(seed: int, inspection: Inspection) -> str:
     return f"plates/{barcode(seed, inspection.number)}/{_image_id(seed, inspection)}.jpg"
 
 
-def _write_whole(path: Path, data: bytes) -> None:
-    """Writes a file that appears whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"incomplete.{uuid.uuid4().hex}.{path.name}")
-    try:
-        partial.write_bytes(data)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
 def _write_plate(folder: Path, seed: int, inspection: Inspection) -> None:
     plate = draw_plate(seed, inspection.number, label=inspection.label, time=inspection.time)
     name = drop_name(seed, inspection.number)
     data = encode_jpeg(plate, Chance(seed, ("demo image", name, inspection.time)))
-    _write_whole(folder / _uri(seed, inspection), data)
+    path = folder / _uri(seed, inspection)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, data, durable=False)  # a disk's round for each plate takes longer than it
 
 
 def _no_threads() -> None:
@@ -106,20 +99,34 @@ def _write_plates(
         yield from executor.map(write, inspections, chunksize=chunk)
 
 
-def _manifest(seed: int, inspections: list[Inspection]) -> bytes:
+def _csv(rows: Iterable[Sequence[str]]) -> str:
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("uri", "label", "image_id", "group"))
-    for inspection in inspections:
-        writer.writerow(
-            (
-                _uri(seed, inspection),
-                inspection.label,
-                _image_id(seed, inspection),
-                drop_name(seed, inspection.number),
-            )
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def _manifest(seed: int, inspections: list[Inspection]) -> str:
+    rows = [
+        (
+            _uri(seed, inspection),
+            inspection.label,
+            _image_id(seed, inspection),
+            drop_name(seed, inspection.number),
         )
-    return text.getvalue().encode()
+        for inspection in inspections
+    ]
+    return _csv([("uri", "label", "image_id", "group"), *rows])
+
+
+def _corrections(seed: int, inspections: list[Inspection]) -> str:
+    """Returns what an expert would correct: labels that are not what was drawn."""
+    rows = []
+    for inspection in inspections:
+        drop = Chance(seed, ("demo drop", drop_name(seed, inspection.number)))
+        look = look_of(inspection.label, drop)
+        if look != inspection.label:
+            rows.append((_image_id(seed, inspection), look))
+    return _csv([("image_id", "label"), *rows[:MOST_CORRECTIONS]])
 
 
 def write_demo(
@@ -133,7 +140,8 @@ def write_demo(
     """Draws a labelled collection of plates into a new folder.
 
     Args:
-        folder: where `plates/` and `plates.csv` go; must not exist or be empty.
+        folder: where `plates/`, `plates.csv` and `corrections.csv` (labels that an expert
+            would correct) go; must not exist or be empty.
         images: number of plates.
         seed: seed of every draw; other seeds give other drops.
         workers: number of processes; None: one for each core this process may use.
@@ -158,5 +166,6 @@ def write_demo(
     for done, _ in enumerate(_write_plates(folder, seed, inspections, workers), start=1):
         if on_image is not None:
             on_image(done)
-    _write_whole(folder / MANIFEST, _manifest(seed, inspections))
+    write_atomic(folder / CORRECTIONS, _corrections(seed, inspections))
+    write_atomic(folder / MANIFEST, _manifest(seed, inspections))
     return folder / MANIFEST
