@@ -102,7 +102,7 @@ def test_manifest_and_files(demo):
 
 
 def test_corrections_change_labels_of_some_images(tmp_path):
-    write_demo(tmp_path / "demo", images=60, seed=2)
+    write_demo(tmp_path / "demo", images=30, seed=0)
     labels = {row["image_id"]: row["label"] for row in read_manifest(tmp_path / "demo")}
     with (tmp_path / "demo" / "corrections.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
