@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import datetime
+import logging
 import os
 import shutil
 import time
@@ -124,8 +125,10 @@ def build(config: BuildConfig, *, announce: Callable[[Change], None]) -> BuildOu
     began = time.monotonic()
     plan = make_plan(config.manifest, config.recipe, labels_from=config.labels_from)
     if config.repair and dataset.versions():
+        names = {shard.name for shard in plan.shards}
         with locked(config.out):
-            discard_damaged(Pool(dataset.pool), [shard.name for shard in plan.shards])
+            damaged = discard_damaged(Pool(dataset.pool), sorted(names))
+            relink(dataset, names.difference(damaged))
     change = find_change(plan, dataset)
     if change.latest and change.nothing:
         return BuildOutcome(change.latest_metadata, dataset.version_folder(change.latest), False)
@@ -200,11 +203,13 @@ def _run_plainly(change: Change, config: BuildConfig, pool: Pool) -> None:
 
 def _run_engine(change: Change, config: BuildConfig, dataset: DatasetFolder) -> str:
     """Runs the Beam job and returns the name of its runner."""
-    # Beam takes two CPU-seconds to load; commands that build nothing do without
+    logging.disable(logging.WARNING)  # Beam warns that it was installed without Google's clients
+    # It takes two CPU-seconds to load; commands that build nothing do without.
     from apache_beam.options.pipeline_options import PipelineOptions  # noqa: PLC0415
 
     from pipeline.graph import run_build  # noqa: PLC0415
 
+    logging.disable(logging.NOTSET)
     staging = incomplete_path(dataset.pool / "rows")
     staging.mkdir()
     try:

@@ -1,7 +1,7 @@
 """A manifest from a folder: labels from folder names, groups from file names."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from schemas.atomic import atomic_path
@@ -29,6 +29,9 @@ _GRAMMARS = tuple(
 )
 
 
+_Row = tuple[str, str, str, str]  # uri, label, image id, group
+
+
 def group_of(path: str) -> str:
     """Returns the drop that a path of an imager names, or "" where it names none.
 
@@ -45,8 +48,10 @@ def group_of(path: str) -> str:
 def write_folder_manifest(folder: Path, *, out: Path, labels: LabelSet) -> int:
     """Writes a manifest of `folder/<label>/**` and returns the number of its images.
 
-    Where a name tells no drop, it is the group without its label folder: moving a file to
-    another label folder, which is how a folder is relabelled, then leaves it in its split.
+    Images are named by their path within the label folder: moving a file to another label
+    folder, which is how a folder is relabelled, makes no new image. Only where two label
+    folders hold files of one name do all names begin with the label folder. The group is
+    the drop that the name tells, or the path within the label folder.
 
     Raises:
         ValueError: if a folder is named after no label, there is no image, or the manifest
@@ -54,7 +59,7 @@ def write_folder_manifest(folder: Path, *, out: Path, labels: LabelSet) -> int:
     """
     if not folder.is_dir():
         raise ValueError(f"wanted a folder with one folder a label, got {folder}")
-    rows = sorted(_rows(folder, out=out, labels=labels))
+    rows = _named(sorted(_rows(folder, out=out, labels=labels)))
     if not rows:
         wanted = ", ".join(sorted(EXTENSIONS))
         raise ValueError(f"no image ({wanted}) in the label folders of {folder}")
@@ -64,7 +69,17 @@ def write_folder_manifest(folder: Path, *, out: Path, labels: LabelSet) -> int:
     return len(rows)
 
 
-def _check_names(rows: Iterable[tuple[str, str, str, str]]) -> None:
+def _named(rows: Sequence[_Row]) -> list[_Row]:
+    """Returns the rows with the label folder cut from their image ids, if they stay unique."""
+    short = [image_id.partition("/")[2] for _, _, image_id, _ in rows]
+    if len(set(short)) < len(rows):
+        return list(rows)
+    return [
+        (uri, label, name, group) for (uri, label, _, group), name in zip(rows, short, strict=True)
+    ]
+
+
+def _check_names(rows: Iterable[_Row]) -> None:
     """Checks that the names of files can stand in a manifest.
 
     Raises:
@@ -84,7 +99,7 @@ def _check_names(rows: Iterable[tuple[str, str, str, str]]) -> None:
             )
 
 
-def _rows(folder: Path, *, out: Path, labels: LabelSet) -> Iterator[tuple[str, str, str, str]]:
+def _rows(folder: Path, *, out: Path, labels: LabelSet) -> Iterator[_Row]:
     base = out.absolute().parent
     inside = folder.absolute().is_relative_to(base)
     for label_folder in sorted(path for path in folder.iterdir() if path.is_dir()):

@@ -104,10 +104,12 @@ def _log(total: int, out: TextIO, stop: threading.Event) -> None:
 def duration(seconds: float) -> str:
     """Returns a time for a person.
 
-    >>> duration(3.2), duration(95), duration(7380)
-    ('3 s', '1 min 35 s', '2 h 3 min')
+    >>> duration(0.2), duration(3.2), duration(95), duration(7380)
+    ('under 1 s', '3 s', '1 min 35 s', '2 h 3 min')
     """
     whole = round(seconds)
+    if whole < 1:
+        return "under 1 s"
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:

@@ -91,7 +91,15 @@ def test_moving_a_file_to_another_label_leaves_its_group(tmp_path):
     before = {row.group for row in write(tmp_path)}
     (tmp_path / "phase separation" / "march").mkdir(parents=True)
     (tmp_path / "clear/march/7.jpg").rename(tmp_path / "phase separation/march/7.jpg")
-    assert {row.group for row in write(tmp_path)} == before == {"march/7", "9"}
+    rows = write(tmp_path)
+    assert {row.group for row in rows} == before == {"march/7", "9"}
+    assert {row.image_id for row in rows} == {"march/7", "9"}
+
+
+def test_ids_hold_the_label_folder_only_where_names_repeat(tmp_path):
+    touch(tmp_path, "clear/1.jpg", "bad drop/1.jpg", "bad drop/2.jpg")
+    ids = {row.image_id for row in write(tmp_path)}
+    assert ids == {"clear/1", "bad drop/1", "bad drop/2"}
 
 
 # What is listed
@@ -118,7 +126,7 @@ def test_rows_are_sorted_and_of_all_kinds_of_images(tmp_path):
     ]
     assert lines(tmp_path / "plates.csv")[:2] == [
         ["uri", "label", "image_id", "group"],
-        ["clear/a.jpg", "clear", "clear/a", "a"],
+        ["clear/a.jpg", "clear", "a", "a"],
     ]
 
 
@@ -166,7 +174,7 @@ def test_uris_are_relative_to_a_manifest_above_or_beside_the_plates(tmp_path):
     (row,) = write(tmp_path / "in/plates", tmp_path / "plates.csv")
     assert row.uri == "in/plates/clear/1.jpg"
     # ids do not say where the manifest was
-    assert row.image_id == "clear/1"
+    assert row.image_id == "1"
 
 
 def test_uris_are_absolute_for_a_manifest_elsewhere(tmp_path):
@@ -174,7 +182,7 @@ def test_uris_are_absolute_for_a_manifest_elsewhere(tmp_path):
     (tmp_path / "lists").mkdir()
     (row,) = write(tmp_path / "plates", tmp_path / "lists" / "plates.csv")
     assert row.uri == str(tmp_path / "plates/clear/1.jpg")
-    assert row.image_id == "clear/1"
+    assert row.image_id == "1"
 
 
 def test_a_folder_may_be_given_relative_to_where_one_is(tmp_path, monkeypatch):
