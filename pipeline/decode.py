@@ -55,7 +55,7 @@ DAMAGE = (
 Image.init()
 # Pillow gives each image's memory back to the system, and gets it anew for the next one, page
 # by page: a third of the time of decoding. It now keeps two blocks of 16 MB.
-Image.core.set_blocks_max(2)
+Image.core.set_blocks_max(2)  # type: ignore[attr-defined]
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
