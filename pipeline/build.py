@@ -1,6 +1,5 @@
 """The build: from a manifest to a finished version, doing only what is not done yet."""
 
-import collections
 import dataclasses
 import datetime
 import logging
@@ -13,11 +12,13 @@ from typing import Any
 
 from pipeline import progress
 from pipeline.change import Change, find_change
-from pipeline.commit import commit_version, write_rejects
+from pipeline.commit import commit_version
 from pipeline.errors import BuildError
+from pipeline.leaks import find_leaks, seen_images
 from pipeline.lock import locked
 from pipeline.plan import DatasetPlan, plan_dataset
 from pipeline.pool import Pool
+from pipeline.refusals import check_leaks, check_rejects, refuse_leaks
 from pipeline.repair import discard_damaged, relink
 from pipeline.results import Results
 from pipeline.shard import build_shard
@@ -25,7 +26,7 @@ from pipeline.sources import find_sources
 from pipeline.workers import RenderWorkers
 from schemas.atomic import incomplete_path, remove_incomplete
 from schemas.corrections import apply_corrections, read_corrections
-from schemas.dataset import REJECTS_FILE, DatasetFolder, Version, next_version
+from schemas.dataset import LEAKS_FILE, REJECTS_FILE, DatasetFolder, Version, next_version
 from schemas.manifest import read_manifest
 from schemas.recipe import Recipe
 from schemas.tfds_files import check_dataset_name
@@ -47,6 +48,7 @@ class BuildConfig:
         recipe: the recipe.
         name: name of the dataset, letters, digits and underscores.
         max_reject_fraction: share of images that may be rejects, 0 to 1.
+        fail_on_leaks: whether to fail where duplicates stand in more than one split.
         labels_from: file of corrected labels to apply on top of the manifest, or None.
         repair: whether to read the pool's shards again and build the damaged ones anew.
         processes: render processes; None: one for each core.
@@ -59,6 +61,7 @@ class BuildConfig:
     recipe: Recipe
     name: str
     max_reject_fraction: float = 0.01
+    fail_on_leaks: bool = False
     labels_from: Path | None = None
     repair: bool = False
     processes: int | None = None
@@ -124,14 +127,17 @@ def build(config: BuildConfig, *, announce: Callable[[Change], None]) -> BuildOu
     dataset.check()
     began = time.monotonic()
     plan = make_plan(config.manifest, config.recipe, labels_from=config.labels_from)
-    if config.repair and dataset.versions():
+    if config.repair and dataset.pool.is_dir():
         names = {shard.name for shard in plan.shards}
         with locked(config.out):
             damaged = discard_damaged(Pool(dataset.pool), sorted(names))
             relink(dataset, names.difference(damaged))
     change = find_change(plan, dataset)
     if change.latest and change.nothing:
-        return BuildOutcome(change.latest_metadata, dataset.version_folder(change.latest), False)
+        folder = dataset.version_folder(change.latest)
+        if config.fail_on_leaks:  # it may have been made without
+            refuse_leaks(change.latest_metadata["leaks"], folder / LEAKS_FILE)
+        return BuildOutcome(change.latest_metadata, folder, False)
     announce(change)
     stages = {"plan": time.monotonic() - began}
     with locked(config.out):
@@ -238,14 +244,20 @@ def _commit(
     """Commits a version of what the pool now holds, if it differs from the newest one."""
     began = time.monotonic()
     results = read_results(change.plan, Pool(dataset.pool))
-    _check_rejects(results, config, dataset)
+    check_rejects(results, most=config.max_reject_fraction, folder=dataset.folder)
+    stages["commit"] = time.monotonic() - began
+    began = time.monotonic()
+    leaks = find_leaks(seen_images(results))
+    if config.fail_on_leaks:
+        check_leaks(leaks, dataset.folder)
+    stages["leaks"] = time.monotonic() - began
     version = _version(results, change)
     if version is None:
         assert change.latest is not None
         return BuildOutcome(change.latest_metadata, dataset.version_folder(change.latest), False)
-    stages["commit"] = time.monotonic() - began
     metadata = commit_version(
         results,
+        leaks=leaks,
         dataset=dataset,
         name=config.name,
         version=version,
@@ -257,7 +269,8 @@ def _commit(
             "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         },
     )
-    (config.out / REJECTS_FILE).unlink(missing_ok=True)  # of an earlier build that failed
+    for listed in (REJECTS_FILE, LEAKS_FILE):  # of an earlier build that failed
+        (config.out / listed).unlink(missing_ok=True)
     return BuildOutcome(metadata, dataset.version_folder(version), True)
 
 
@@ -283,21 +296,6 @@ def read_results(plan: DatasetPlan, pool: Pool) -> Results:
             )
         reports.append(report)
     return Results(plan, reports)
-
-
-def _check_rejects(results: Results, config: BuildConfig, dataset: DatasetFolder) -> None:
-    reasons = collections.Counter(reject.reason for _, _, reject in results.rejects())
-    images = sum(len(shard.images) for shard in results.plan.shards)
-    if reasons.total() <= config.max_reject_fraction * images:
-        return
-    listed = dataset.folder / REJECTS_FILE
-    write_rejects(results, listed)
-    by_reason = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
-    raise BuildError(
-        f"{reasons.total()} of {images} images could not be used ({by_reason}), more than "
-        f"--max-reject-fraction {config.max_reject_fraction:g} allows; they are listed in "
-        f"{listed}; mend them or allow more, then run the same command again (what is done is kept)"
-    )
 
 
 def _version(results: Results, change: Change) -> Version | None:

@@ -6,10 +6,11 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.leaks import Leak, Leaks
 from pipeline.pool import Pool
 from pipeline.report import ReportFacts, report_html
 from pipeline.results import Results
@@ -20,6 +21,7 @@ from schemas.catalog import CATALOG_FILE, CatalogRow, write_catalog
 from schemas.croissant import croissant_json
 from schemas.dataset import (
     CROISSANT_FILE,
+    LEAKS_FILE,
     METADATA_FILE,
     METADATA_FORMAT,
     REJECTS_FILE,
@@ -48,6 +50,7 @@ REJECT_COLUMNS = ("image_id", "uri", "label", "split", "reason", "message")
 def commit_version(
     results: Results,
     *,
+    leaks: Leaks,
     dataset: DatasetFolder,
     name: str,
     version: Version,
@@ -58,6 +61,7 @@ def commit_version(
 
     Args:
         results: what the pool holds for the plan.
+        leaks: what was found among its images.
         dataset: where the version goes; its pool holds the shards.
         name: name of the dataset.
         version: number of the version; its folder must not be there.
@@ -69,9 +73,11 @@ def commit_version(
     partial.mkdir()
     try:
         metadata = _metadata(results, name=name, version=version, parent=parent, build=build)
+        metadata["leaks"] = leaks.counts()
         _link_shards(partial, results, pool=Pool(dataset.pool), name=name)
         _write_descriptions(partial, results, metadata)
-        _write_report(partial, results, metadata, pool=Pool(dataset.pool))
+        write_leaks(leaks, partial / LEAKS_FILE)
+        _write_report(partial, results, metadata, leaks=leaks, pool=Pool(dataset.pool))
         # last: a version is one that has it
         _write(partial / DATASET_INFO_FILE, _dataset_info(results, metadata))
         sync(partial / INDEX_DIRECTORY)
@@ -99,10 +105,20 @@ def reject_rows(results: Results) -> Iterator[tuple[str, ...]]:
 
 def write_rejects(results: Results, path: Path) -> None:
     """Writes the list of the images that could not be used."""
+    _write_table(path, REJECT_COLUMNS, reject_rows(results))
+
+
+def write_leaks(leaks: Leaks, path: Path) -> None:
+    """Writes the list of the duplicates across splits and of the label conflicts."""
+    _write_table(path, Leak._fields, leaks.rows)
+
+
+def _write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(REJECT_COLUMNS)
-        writer.writerows(reject_rows(results))
+        writer.writerow(columns)
+        writer.writerows(rows)
+    sync(path)
 
 
 def _metadata(
@@ -173,7 +189,6 @@ def _write_descriptions(folder: Path, results: Results, metadata: Mapping[str, A
     write_catalog(_catalog_rows(results, name), catalog)
     sync(catalog)
     write_rejects(results, folder / REJECTS_FILE)
-    sync(folder / REJECTS_FILE)
     _write(folder / FEATURES_FILE, features_json(recipe.labels))
     _write(folder / LABEL_NAMES_FILE, label_names_txt(recipe.labels))
     _write(folder / METADATA_FILE, json.dumps(metadata, indent=1) + "\n")
@@ -209,11 +224,12 @@ def _catalog_rows(results: Results, name: str) -> Iterator[CatalogRow]:
 
 
 def _write_report(
-    folder: Path, results: Results, metadata: Mapping[str, Any], *, pool: Pool
+    folder: Path, results: Results, metadata: Mapping[str, Any], *, leaks: Leaks, pool: Pool
 ) -> None:
     facts = ReportFacts(
         metadata=metadata,
         rejects=list(reject_rows(results)),
+        leaks=leaks.rows,
         sheet=contact_sheet(results, pool),
     )
     _write(folder / REPORT_FILE, report_html(facts))

@@ -1,9 +1,11 @@
 """What changed between a version and a plan, and the work that it makes."""
 
 import collections
+import contextlib
 import dataclasses
 from collections.abc import Iterable, Mapping
 
+from pipeline.errors import BuildError
 from pipeline.plan import DatasetPlan
 from pipeline.pool import Pool, StoredImage
 from schemas.shards import PlannedImage, ShardPlan
@@ -56,8 +58,10 @@ class Known:
         self.stored: dict[str, StoredImage] = {}
         self.rejects: set[str] = set()
         for name in names:
-            report = pool.report(name)
-            if report:  # else it was removed by hand: its records will be rendered
+            report = None
+            with contextlib.suppress(BuildError):
+                report = pool.report(name)
+            if report:  # else it is damaged, or was removed by hand: its records will be rendered
                 self.stored.update(report.images)
                 self.rejects.update(reject.image_id for reject in report.rejects)
 

@@ -51,7 +51,7 @@ def _add_demo(commands: Commands) -> None:  # type: ignore[valid-type]
         "demo",
         help="draw labelled plates to try everything with",
         description="Draws labelled micrographs (1280x960 JPEG, all ten labels of the paper, "
-        "9 %% of them with crystals) and their manifest DIR/plates.csv.",
+        "9 % of them with crystals) and their manifest DIR/plates.csv.",
     )
     demo.add_argument("folder", metavar="DIR", type=Path, help="folder to draw into; new or empty")
     demo.add_argument("--images", type=int, default=1000, help="how many plates (default: 1000)")
@@ -179,6 +179,11 @@ def _add_build_flags(parser: argparse.ArgumentParser) -> None:
         default=BuildConfig.max_reject_fraction,
         help="share of images that may be unusable before the build fails (default: 0.01)",
     )
+    run.add_argument(
+        "--fail-on-leaks",
+        action="store_true",
+        help="fail where duplicates, exact or near, stand in more than one split",
+    )
 
 
 def _add_split_and_balance(group: argparse._ArgumentGroup) -> None:
@@ -260,6 +265,7 @@ def make_config(args: argparse.Namespace, beam_options: Sequence[str]) -> BuildC
         recipe=recipe,
         name=args.name or _default_name(args.out),
         max_reject_fraction=args.max_reject_fraction,
+        fail_on_leaks=args.fail_on_leaks,
         labels_from=args.labels_from,
         repair=getattr(args, "repair", False),
         processes=args.processes,

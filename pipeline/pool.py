@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.errors import BuildError
-from schemas.atomic import INCOMPLETE, atomic_path, incomplete_path, write_atomic
+from schemas.atomic import atomic_path, incomplete_path, write_atomic
 from schemas.index import index_text
 from schemas.recipe import canonical_json
-from schemas.shards import record_order
+from schemas.shards import is_shard_name, record_order
 
 _REPORT_SUFFIX = ".json"
 _SUFFIXES = (".tfrecord", ".idx", _REPORT_SUFFIX)
-_REPORT_FORMAT = 1
+_REPORT_FORMAT = 2
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -46,6 +46,7 @@ class StoredImage(NamedTuple):
         label, group, copies: as in its records.
         fingerprint: of its source, when it was read.
         content_digest: SHA-256 of its source, hexadecimal.
+        likeness: of its plate (pipeline/likeness.py).
     """
 
     label: int
@@ -53,6 +54,7 @@ class StoredImage(NamedTuple):
     copies: int
     fingerprint: str
     content_digest: str
+    likeness: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,7 +118,7 @@ class Pool:
             stem
             for name in found
             if name.endswith(_REPORT_SUFFIX)
-            and (stem := name.removesuffix(_REPORT_SUFFIX)) + ".tfrecord" in found
+            and all((stem := name.removesuffix(_REPORT_SUFFIX)) + end in found for end in _SUFFIXES)
         )
 
     def report(self, name: str) -> ShardReport | None:
@@ -153,7 +155,7 @@ class Pool:
         return frozenset(
             path.stem
             for path in self.folder.iterdir()
-            if path.suffix in _SUFFIXES and not path.name.startswith(INCOMPLETE)
+            if path.suffix in _SUFFIXES and is_shard_name(path.stem)
         )
 
     def files(self, name: str) -> list[Path]:

@@ -188,17 +188,16 @@ def _serve(pipe: Connection, parent: int) -> None:
     """Runs in the process: answers calls, leaves Ctrl-C to its parent and dies with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_follow, args=(parent,), daemon=True).start()
-    pipe.send(None)  # it has started
-    while True:
-        try:
+    # the ways a pipe says that its other side is gone, and no reason to print a traceback
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        pipe.send(None)  # it has started
+        while True:
             function, arguments = pipe.recv()
-        except EOFError:
-            return
-        answer = _answer(function, arguments)
-        try:
-            pipe.send(answer)
-        except (TypeError, AttributeError, ValueError) as error:  # what pickle raises
-            pipe.send((False, RuntimeError(f"{answer[1]!r} cannot be sent: {error}")))
+            answer = _answer(function, arguments)
+            try:
+                pipe.send(answer)
+            except (TypeError, AttributeError, ValueError) as error:  # what pickle raises
+                pipe.send((False, RuntimeError(f"{answer[1]!r} cannot be sent: {error}")))
 
 
 def _answer(function: Callable[..., Any], arguments: Sequence[Any]) -> tuple[bool, Any]:

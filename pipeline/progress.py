@@ -62,7 +62,8 @@ def shown(total_images: int, *, stream: TextIO | None = None) -> Iterator[None]:
     out = stream or sys.stderr
     stop = threading.Event()
     show = _bar if out.isatty() else _log
-    thread = threading.Thread(target=show, args=(total_images, out, stop), daemon=True)
+    arguments = (total_images, TALLY.read(), out, stop)
+    thread = threading.Thread(target=show, args=arguments, daemon=True)
     thread.start()
     try:
         yield
@@ -71,8 +72,7 @@ def shown(total_images: int, *, stream: TextIO | None = None) -> Iterator[None]:
         thread.join()
 
 
-def _bar(total: int, out: TextIO, stop: threading.Event) -> None:
-    start = TALLY.read()
+def _bar(total: int, start: Counts, out: TextIO, stop: threading.Event) -> None:
     with tqdm.tqdm(total=total, unit=" images", file=out, dynamic_ncols=True) as bar:
         began = time.monotonic()
         stopped = False
@@ -85,8 +85,7 @@ def _bar(total: int, out: TextIO, stop: threading.Event) -> None:
             bar.refresh()
 
 
-def _log(total: int, out: TextIO, stop: threading.Event) -> None:
-    start = TALLY.read()
+def _log(total: int, start: Counts, out: TextIO, stop: threading.Event) -> None:
     began = time.monotonic()
     while not stop.wait(_LOG_SECONDS):
         done = TALLY.read().since(start)

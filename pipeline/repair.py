@@ -12,9 +12,10 @@ from pipeline.errors import BuildError
 from pipeline.pool import Pool
 from schemas.atomic import incomplete_path, sync
 from schemas.dataset import DatasetFolder
-from schemas.index import INDEX_DIRECTORY, index_file_name
+from schemas.index import INDEX_DIRECTORY, index_file_name, index_text
 from schemas.shards import ShardKey
 from schemas.tfds_files import shard_file_name
+from schemas.tfrecord import FOOTER_BYTES, HEADER_BYTES, read_frames
 
 
 def discard_damaged(pool: Pool, names: Iterable[str]) -> list[str]:
@@ -39,15 +40,22 @@ def _is_sound(pool: Pool, name: str) -> bool:
         return False
     if report is None:
         return not pool.files(name)
-    with pool.shard_path(name).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == report.sha256
+    try:
+        with pool.shard_path(name).open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != report.sha256:
+                return False
+            file.seek(0)
+            lengths = [HEADER_BYTES + len(data) + FOOTER_BYTES for _, data in read_frames(file)]
+        return pool.index_path(name).read_bytes() == index_text(lengths).encode("ascii")
+    except OSError:  # gone, or on a bad spot of the disk
+        return False
 
 
 def relink(dataset: DatasetFolder, names: Collection[str]) -> None:
-    """Links shards that were built again into the versions that have them.
+    """Links sound shards of the pool into the versions that have them.
 
     They are the bytes that the versions were finished with; a link that already is the
-    pool's file is left alone.
+    pool's file, or a copy of it, is left alone.
 
     Args:
         dataset: the dataset.
@@ -61,7 +69,7 @@ def relink(dataset: DatasetFolder, names: Collection[str]) -> None:
             if report is None or report.sha256 != facts["sha256"]:
                 continue
             for source, target in _links(dataset.version_folder(version), metadata, facts, pool):
-                if not target.exists() or not target.samefile(source):
+                if not _is_same(source, target):
                     _replace(source, target)
 
 
@@ -72,6 +80,13 @@ def _links(
     name = shard_file_name(metadata["name"], key.split, key.index, shards=key.count)
     yield pool.shard_path(facts["pool"]), folder / name
     yield pool.index_path(facts["pool"]), folder / INDEX_DIRECTORY / index_file_name(name)
+
+
+def _is_same(source: Path, target: Path) -> bool:
+    try:
+        return target.samefile(source) or target.read_bytes() == source.read_bytes()
+    except OSError:
+        return False
 
 
 def _replace(source: Path, target: Path) -> None:

@@ -1,10 +1,12 @@
 """Rendering a sample of a version again, from the sources its catalog names."""
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pipeline.decode import UnreadableImage
+from pipeline.errors import BuildError
 from pipeline.pool import Pool
 from pipeline.stored import StoredShard
 from pipeline.variants import RenderTask, VariantConfig, make_records, read_source
@@ -44,15 +46,18 @@ def verify_sources(
     rows = [row for row in catalog if row.shard]
     rows.sort(key=lambda row: uniform(recipe.seed, "deep", row.image_id))
     for row in rows[:sample]:
-        report = pool.report(names[row.shard or ""])
-        if report is None:
-            yield pool.shard_path(names[row.shard or ""]), "is not in the pool"
-            continue
-        shard = StoredShard.open(pool, report, seed=recipe.seed)
+        path = pool.shard_path(names[row.shard or ""])
         try:
-            yield from _compare(row, shard, config, pool.shard_path(report.name))
-        finally:
-            shard.close()
+            report = pool.report(path.stem)
+            if report is None:
+                yield path, "is not in the pool"
+                continue
+            shard = StoredShard.open(pool, report, seed=recipe.seed)
+        except (BuildError, OSError, CorruptShard) as error:
+            yield path, f"cannot be compared with its sources: {error}"
+            continue
+        with contextlib.closing(shard):
+            yield from _compare(row, shard, config, path)
 
 
 def _compare(

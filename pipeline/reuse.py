@@ -76,7 +76,7 @@ class BaseRecords:
     def _open(self, name: str) -> StoredShard | None:
         if name not in self._opened:
             shard = None
-            with contextlib.suppress(OSError, BuildError):
+            with contextlib.suppress(OSError, BuildError, CorruptShard):
                 report = self._pool.report(name)
                 if report:
                     shard = StoredShard.open(self._pool, report, seed=self._seed)
@@ -101,7 +101,7 @@ class BaseRecords:
         for variant in range(min(image.copies, stored.copies)):
             key = render_key(self._render_digest, image.image_id, variant, stored.content_digest)
             # a damaged record is left out, and so rendered
-            with contextlib.suppress(CorruptShard, MalformedRecord):
+            with contextlib.suppress(OSError, CorruptShard, MalformedRecord):
                 framed = shard.read(image.image_id, variant)
                 if not same:
                     framed = _with_new_facts(framed, image)

@@ -39,7 +39,7 @@ def build_shard(
                 progress.TALLY.add(images=1, opened=1, rejects=1)
             else:
                 spool.add(outcome.image_id, outcome.framed)
-                step.keep(outcome.image_id, outcome.content_digest)
+                step.keep(outcome.image_id, outcome.content_digest, outcome.likeness)
                 progress.TALLY.add(images=1, opened=1, rendered=len(outcome.framed))
         return pool.commit(
             plan.name, spool, seed=recipe.seed, images=step.images, rejects=step.rejects
@@ -57,11 +57,11 @@ class _ShardStep:
         self._spool = spool
         self._records = records
 
-    def keep(self, image_id: str, content_digest: str) -> None:
+    def keep(self, image_id: str, content_digest: str, likeness: str) -> None:
         """Notes that all records of an image are in the spool."""
         image = self._planned[image_id]
         self.images[image_id] = StoredImage(
-            image.label, image.group, image.copies, image.fingerprint, content_digest
+            image.label, image.group, image.copies, image.fingerprint, content_digest, likeness
         )
 
     def tasks(self) -> Iterator[RenderTask]:
@@ -80,7 +80,7 @@ class _ShardStep:
         self._spool.add(image.image_id, framed)
         stored = shard.images[image.image_id]
         if len(framed) == image.copies and stored.fingerprint == image.fingerprint:
-            self.keep(image.image_id, stored.content_digest)
+            self.keep(image.image_id, stored.content_digest, stored.likeness)
             progress.TALLY.add(images=1)
             return None
-        return RenderTask(image, frozenset(framed), stored.content_digest)
+        return RenderTask(image, frozenset(framed), stored.content_digest, stored.likeness)

@@ -31,9 +31,14 @@ class StoredShard:
 
         Raises:
             OSError: if its file or its index cannot be read.
+            CorruptShard: if its index is none.
         """
-        lines = pool.index_path(report.name).read_text(encoding="ascii").splitlines()
-        index = [(int(offset), int(length)) for offset, length in map(str.split, lines)]
+        path = pool.index_path(report.name)
+        try:
+            lines = path.read_text(encoding="ascii").splitlines()
+            index = [(int(offset), int(length)) for offset, length in map(str.split, lines)]
+        except ValueError as error:
+            raise CorruptShard(f"{path} is no index: {error}") from error
         places = dict(zip(report.order(seed), index, strict=False))
         descriptor = os.open(pool.shard_path(report.name), os.O_RDONLY)
         return cls(report.images, descriptor, places)

@@ -9,7 +9,7 @@ from pipeline.change import Change
 from pipeline.difference import Difference
 from pipeline.plan import DatasetPlan
 from pipeline.progress import duration
-from schemas.dataset import REJECTS_FILE, REPORT_FILE, version_text
+from schemas.dataset import LEAKS_FILE, REJECTS_FILE, REPORT_FILE, version_text
 
 _MOST_RELABELLED = 10  # kinds of correction shown
 
@@ -142,7 +142,19 @@ def build_text(metadata: Mapping[str, Any], folder: Path, reject_reasons: Iterab
             f"{build['images_opened']:,} images opened, {build['records_rendered']:,} records "
             f"rendered, {build['shards_written']} shards written, {build['shards_kept']} kept, "
             f"in {duration(build['seconds'])}",
+            _leaks_line(metadata["leaks"], folder),
             f"report: {folder / REPORT_FILE}",
             f'load it: tensorflow_datasets.builder_from_directory("{folder}").as_dataset()',
         )
+    )
+
+
+def _leaks_line(counts: Mapping[str, int], folder: Path) -> str:
+    leaks, conflicts = counts["exact"] + counts["near"], counts["label_conflicts"]
+    if not leaks + conflicts:
+        return "no leaks between splits, no label conflicts"
+    return (
+        f"{leaks:,} leak{'s' if leaks != 1 else ''} ({counts['exact']:,} exact, "
+        f"{counts['near']:,} near), {conflicts:,} label conflict{'s' if conflicts != 1 else ''}: "
+        f"see {folder / LEAKS_FILE}"
     )

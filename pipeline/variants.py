@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pipeline.augment import sample_augmentation
 from pipeline.decode import UnreadableImage, decode_plate
+from pipeline.likeness import find_likeness
 from pipeline.render import render
 from schemas.recipe import AugmentConfig, Recipe, RenderConfig
 from schemas.records import Record, encode_record
@@ -45,11 +46,13 @@ class RenderTask:
         image: the image.
         stored: its variants that an earlier shard has, if the source is what it was.
         stored_digest: SHA-256 of the source that those were made of, or None.
+        stored_likeness: likeness of that source's plate.
     """
 
     image: PlannedImage
     stored: frozenset[int] = frozenset()
     stored_digest: str | None = None
+    stored_likeness: str = ""
 
     def variants(self, content_digest: str) -> Iterable[int]:
         """Returns the variants to render of a source with this content."""
@@ -66,11 +69,13 @@ class ImageRecords:
     Attributes:
         image_id: its name.
         content_digest: SHA-256 of its source, hexadecimal.
+        likeness: of its plate.
         framed: framed records, by variant.
     """
 
     image_id: str
     content_digest: str
+    likeness: str
     framed: Mapping[int, bytes]
 
 
@@ -89,6 +94,7 @@ def read_source(path: str) -> bytes:
         raise UnreadableImage("not-permitted", "this user may not read it") from error
     except OSError as error:
         if error.errno not in _NO_SUCH_FILE:
+            error.filename = path  # which a failing read, unlike a failing open, does not tell
             raise
         raise UnreadableImage("missing", "there is no such file") from error
 
@@ -103,9 +109,10 @@ def make_records(task: RenderTask, content: bytes, *, config: VariantConfig) -> 
     digest = hashlib.sha256(content).hexdigest()
     framed: dict[int, bytes] = {}
     variants = task.variants(digest)
-    plate = decode_plate(content) if variants else None
+    if not variants:
+        return ImageRecords(image.image_id, digest, task.stored_likeness, framed)
+    plate = decode_plate(content)
     for variant in variants:
-        assert plate is not None
         augmentation = sample_augmentation(
             config.seed, image.image_id, variant=variant, config=config.augment
         )
@@ -119,4 +126,4 @@ def make_records(task: RenderTask, content: bytes, *, config: VariantConfig) -> 
             render_key=render_key(config.digest, image.image_id, variant, digest),
         )
         framed[variant] = frame(encode_record(record))
-    return ImageRecords(image.image_id, digest, framed)
+    return ImageRecords(image.image_id, digest, find_likeness(plate), framed)

@@ -18,8 +18,8 @@ from pipeline.version_diff import open_version
 from schemas.catalog import CatalogRow
 from schemas.dataset import DatasetFolder, Version
 from schemas.index import INDEX_DIRECTORY, index_file_name, index_text
-from schemas.records import MalformedRecord, decode_record
-from schemas.shards import ShardKey
+from schemas.records import MalformedRecord, Record, decode_record
+from schemas.shards import ShardKey, render_key
 from schemas.tfds_files import DATASET_INFO_FILE, SplitFacts, shard_file_name
 from schemas.tfrecord import FOOTER_BYTES, HEADER_BYTES, CorruptShard, read_frames
 
@@ -50,7 +50,8 @@ class _Shard:
     index: Path
     pool_path: Path
     facts: Mapping[str, Any]  # of `metadata.json`
-    images: Mapping[str, tuple[int, str, int]]  # id -> label index, group, copies
+    images: Mapping[str, CatalogRow]
+    render_digest: str
 
 
 def verify_version(
@@ -97,10 +98,10 @@ def verify_version(
 def _shards(
     folder: Path, metadata: Mapping[str, Any], catalog: Iterable[CatalogRow], pool: Pool
 ) -> Iterator[_Shard]:
-    images: dict[str, dict[str, tuple[int, str, int]]] = collections.defaultdict(dict)
+    images: dict[str, dict[str, CatalogRow]] = collections.defaultdict(dict)
     for row in catalog:
         if row.shard:
-            images[row.shard][row.image_id] = (row.label_index, row.group, row.copies)
+            images[row.shard][row.image_id] = row
     for facts in metadata["shards"]:
         key = ShardKey.parse(facts["key"])
         name = shard_file_name(metadata["name"], key.split, key.index, shards=key.count)
@@ -110,6 +111,7 @@ def _shards(
             pool.shard_path(facts["pool"]),
             facts,
             images[name],
+            metadata["render_digest"],
         )
 
 
@@ -124,6 +126,13 @@ def _verify_catalog(
         other = splits.setdefault(row.group, row.split)
         if other != row.split:
             yield Fault(folder, f"group {row.group!r} is in {other} and in {row.split}")
+        if row.label not in names or names.index(row.label) != row.label_index:
+            yield Fault(
+                folder,
+                f"the catalog gives {row.image_id!r} the label {row.label!r} and the index "
+                f"{row.label_index}, which are not the same",
+            )
+            continue
         images[row.split, row.label_index] += row.shard is not None
         records[row.split, row.label_index] += row.copies
     for what, counted in (("images", images), ("records", records)):
@@ -139,10 +148,11 @@ def _verify_catalog(
 
 
 def _verify_info(folder: Path, metadata: Mapping[str, Any]) -> Iterator[Fault]:
-    """Checks what tensorflow_datasets is told of shard lengths."""
+    """Checks what tensorflow_datasets is told of names and shard lengths."""
     path = folder / DATASET_INFO_FILE
     try:
         info = json.loads(path.read_text(encoding="utf-8"))
+        names = (info["name"], info["version"])
         told = {
             split["name"]: SplitFacts(
                 tuple(int(length) for length in split["shardLengths"]), int(split["numBytes"])
@@ -152,6 +162,8 @@ def _verify_info(folder: Path, metadata: Mapping[str, Any]) -> Iterator[Fault]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         yield Fault(path, f"cannot be read: {error}")
         return
+    if names != (metadata["name"], metadata["version"]):
+        yield Fault(path, "name and version are not as metadata.json says")
     shards: dict[str, list[Mapping[str, Any]]] = collections.defaultdict(list)
     for facts in metadata["shards"]:
         shards[ShardKey.parse(facts["key"]).split].append(facts)
@@ -194,8 +206,8 @@ def _verify_link(shard: _Shard, content: bytes) -> Iterator[Fault]:
 def _verify_records(shard: _Shard, content: bytes) -> Iterator[Fault]:
     left = {
         (image_id, variant)
-        for image_id, (_, _, copies) in shard.images.items()
-        for variant in range(copies)
+        for image_id, row in shard.images.items()
+        for variant in range(row.copies)
     }
     lengths = []
     try:
@@ -207,12 +219,9 @@ def _verify_records(shard: _Shard, content: bytes) -> Iterator[Fault]:
             except MalformedRecord as error:
                 yield fault(str(error))
                 continue
-            said = shard.images.get(record.image_id)
-            if said != (record.label, record.group, record.copies):
-                yield fault(
-                    f"image {record.image_id!r} has label, group and copies "
-                    f"{(record.label, record.group, record.copies)}, the catalog says {said}"
-                )
+            difference = _difference(record, shard)
+            if difference:
+                yield fault(f"image {record.image_id!r} {difference}")
             elif (record.image_id, record.variant) not in left:
                 yield fault(f"variant {record.variant} of {record.image_id!r} is there twice")
             left.discard((record.image_id, record.variant))
@@ -230,6 +239,22 @@ def _verify_records(shard: _Shard, content: bytes) -> Iterator[Fault]:
             yield Fault(shard.index, "is not the index of its shard")
     except (OSError, UnicodeDecodeError) as error:
         yield Fault(shard.index, f"cannot be read: {error}")
+
+
+def _difference(record: Record, shard: _Shard) -> str | None:
+    """Returns what a record has that its row of the catalog has not, or None."""
+    row = shard.images.get(record.image_id)
+    if row is None:
+        return "is not in this shard, says the catalog"
+    found = (record.label, record.group, record.copies)
+    said = (row.label_index, row.group, row.copies)
+    if found != said:
+        return f"has label, group and copies {found}, the catalog says {said}"
+    content = row.content_digest or ""
+    key = render_key(shard.render_digest, row.image_id, record.variant, content)
+    if key != record.render_key:
+        return "was rendered of another content than the catalog says"
+    return None
 
 
 def _record_fault(path: Path, number: int, offset: int, message: str) -> Fault:

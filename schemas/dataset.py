@@ -11,6 +11,7 @@ from schemas.tfds_files import DATASET_INFO_FILE
 METADATA_FILE = "metadata.json"
 METADATA_FORMAT = 1
 REJECTS_FILE = "rejects.csv"
+LEAKS_FILE = "leaks.csv"
 CROISSANT_FILE = "croissant.json"
 REPORT_FILE = "report.html"
 POOL_FOLDER = "pool"

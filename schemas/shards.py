@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from schemas.draws import encode_names, uniform, uniform_of
 from schemas.recipe import SPLITS
 
+_KEY = re.compile(rf"({'|'.join(SPLITS)})-(\d{{5,}})-of-(\d{{5,}})")
+
 
 @dataclasses.dataclass(frozen=True, slots=True, order=True)
 class ShardKey:
@@ -33,7 +35,7 @@ class ShardKey:
         Raises:
             ValueError: if the text is no shard key.
         """
-        match = re.fullmatch(rf"({'|'.join(SPLITS)})-(\d{{5,}})-of-(\d{{5,}})", text)
+        match = _KEY.fullmatch(text)
         if not match:
             raise ValueError(f"wanted a shard key such as train-00017-of-00256, got {text!r}")
         return cls(match[1], int(match[2]), int(match[3]))
@@ -82,6 +84,16 @@ class ShardPlan:
     def records(self) -> int:
         """Records it will hold if no image is a reject."""
         return sum(image.copies for image in self.images)
+
+
+def is_shard_name(text: str) -> bool:
+    """Returns whether a text is the name of a shard in a pool, as `ShardPlan.name` gives it.
+
+    >>> is_shard_name("train-00017-of-00256-" + "0a" * 16)
+    True
+    """
+    key, _, digest = text.rpartition("-")
+    return bool(_KEY.fullmatch(key) and re.fullmatch("[0-9a-f]{32}", digest))
 
 
 def shard_index(seed: int, image_id: str, count: int) -> int:

@@ -4,8 +4,10 @@ import collections
 import dataclasses
 from collections.abc import Iterator, Sequence
 
+from pipeline.leaks import EXACT, NEAR
 from pipeline.report import wording
 from pipeline.report.facts import SNAP_RATIO, Label, ReportFacts, SplitNumbers, labels_of, splits_of
+from pipeline.report.leaks import conflicts, parted
 from pipeline.report.markup import Html, element, given, joined
 
 
@@ -28,6 +30,7 @@ def find_checks(facts: ReportFacts) -> list[Check]:
     return [
         _conservation(facts, labels, splits),
         *_rejects(facts, splits),
+        *_leaks(facts),
         *(check for split in splits for check in _balance(split, labels)),
         *_labels(labels, splits),
     ]
@@ -77,6 +80,21 @@ def _rejects(facts: ReportFacts, splits: Sequence[SplitNumbers]) -> Iterator[Che
         rejects = wording.count(len(facts.rejects), "image")
         link = element("a", "listed below", href="#rejects")
         yield Check(False, joined([f"{rejects} ({share}) could not be used: ", link, "."]))
+
+
+def _leaks(facts: ReportFacts) -> Iterator[Check]:
+    link = element("a", "listed below", href="#leaks")
+    exact, near = parted(facts.leaks, EXACT), parted(facts.leaks, NEAR)
+    if exact or near:
+        found = (
+            f"{wording.count(exact, 'exact duplicate')} and {wording.count(near, 'near-duplicate')}"
+        )
+        yield Check(False, joined([f"{found} stand in two splits: ", link, "."]))
+    else:
+        yield Check(True, joined(["No image has a duplicate in another split that was found."]))
+    if conflicting := conflicts(facts.leaks):
+        pairs = wording.count(conflicting, "exact duplicate")
+        yield Check(False, joined([f"{pairs} with different labels: ", link, "."]))
 
 
 def _balance(split: SplitNumbers, labels: Sequence[Label]) -> Iterator[Check]:

@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipeline.leaks import Leak
 from pipeline.sheet import SheetImage
 from schemas.shards import ShardKey
 
@@ -18,6 +19,7 @@ class ReportFacts:
 
     Attributes:
         metadata: as in `metadata.json`.
+        leaks: duplicates across splits, and label conflicts.
         rejects: (image id, uri, label, split, reason, message) of every image that
             could not be used.
         sheet: some images of each label.
@@ -26,6 +28,7 @@ class ReportFacts:
     metadata: Mapping[str, Any]
     rejects: Sequence[tuple[str, ...]]
     sheet: Sequence[SheetImage]
+    leaks: Sequence[Leak] = ()
 
 
 @dataclasses.dataclass(frozen=True)

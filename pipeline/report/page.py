@@ -6,6 +6,7 @@ from pipeline.report import wording
 from pipeline.report.balance import balance_section
 from pipeline.report.checks import checks_section
 from pipeline.report.facts import ReportFacts, labels_of, splits_of
+from pipeline.report.leaks import leaks_section
 from pipeline.report.markup import Html, element, given
 from pipeline.report.origin import loading_section, origin_section, timing_section
 from pipeline.report.pictures import pictures_section
@@ -22,6 +23,7 @@ _CONTENTS = (
     ("balance", "Class balance"),
     ("pictures", "Contact sheet"),
     ("rejects", "Rejects"),
+    ("leaks", "Leaks"),
     ("load", "Load it"),
     ("origin", "What it was built from"),
     ("timing", "Timing"),
@@ -38,6 +40,7 @@ def report_html(facts: ReportFacts) -> str:
         balance_section(facts),
         pictures_section(facts),
         rejects_section(facts),
+        leaks_section(facts),
         loading_section(facts),
         origin_section(facts),
         timing_section(facts),
