@@ -45,7 +45,6 @@ setup(
         # the renderer's bytes are tested under the oldest and the newest of both
         "opencv-python-headless>=4.10.0.84,<6",
         "pillow>=11,<14",
-        "pebble>=5.1,<6",
         "pyarrow>=17",
         "tqdm>=4.66",
     ],

@@ -99,7 +99,7 @@ def loaded_by(code: str, *arguments: str) -> set[str]:
 def test_what_renders_is_light(module):
     loaded = loaded_by(f"import {module}")
     assert {"numpy", "PIL", "cv2"} <= loaded
-    assert not loaded & {*HEAVY, "pyarrow", "pebble"}
+    assert not loaded & {*HEAVY, "pyarrow"}
 
 
 def test_planning_is_light(tmp_path):

@@ -189,6 +189,14 @@ def remove(suffix):
     return lambda pool, name: (pool.folder / f"{name}{suffix}").unlink()
 
 
+def build_unbalanced(workshop):
+    """Builds a 1.0.0 in which a relabelled image changes its own shard alone; gives its recipe."""
+    recipe = dataclasses.replace(RECIPE, balance=BalanceConfig("none"))
+    shutil.rmtree(workshop.out)
+    counted_build(workshop, recipe)
+    return recipe
+
+
 @pytest.mark.parametrize(
     ("damage", "rendered"),
     [
@@ -204,10 +212,7 @@ def remove(suffix):
     ids=["flip", "cut", "report", "index", "shift", "no shard", "no index", "no report"],
 )
 def test_what_is_damaged_in_the_base_is_rendered(workshop, damage, rendered):
-    recipe = dataclasses.replace(RECIPE, balance=BalanceConfig("none"))
-    for name in ("pool", "1.0.0"):
-        shutil.rmtree(workshop.out / name)
-    counted_build(workshop, recipe)
+    recipe = build_unbalanced(workshop)
     number = number_in_the_largest_shard(workshop)
     pool, name = Pool(workshop.out / "pool"), base_shard_of(workshop, number)
     in_shard = pool.report(name).records
@@ -223,6 +228,7 @@ def test_what_is_damaged_in_the_base_is_rendered(workshop, damage, rendered):
 
 @pytest.mark.parametrize("suffix", [".tfrecord", ".idx", ".json"])
 def test_a_kept_shard_that_lost_a_file_is_written_again(workshop, suffix):
+    recipe = build_unbalanced(workshop)
     number = number_in_the_largest_shard(workshop)
     kept = next(
         shard["pool"]
@@ -230,11 +236,11 @@ def test_a_kept_shard_that_lost_a_file_is_written_again(workshop, suffix):
         if shard["pool"] != base_shard_of(workshop, number) and shard["records"]
     )
     remove(suffix)(Pool(workshop.out / "pool"), kept)
-    edit_rows(workshop, lambda rows: rows[number].__setitem__(2, "another name"))
-    outcome, _ = counted_build(workshop)
-    assert outcome.committed
+    relabel(workshop, number, "large crystals")
+    outcome, _ = counted_build(workshop, recipe)
+    assert kept in {shard["pool"] for shard in outcome.metadata["shards"]}
     assert len(Pool(workshop.out / "pool").files(kept)) == 3
-    check_fresh(workshop, outcome)
+    check_fresh(workshop, outcome, recipe)
 
 
 def test_a_pool_gone_by_hand_is_built_again(workshop):
