@@ -2,17 +2,14 @@
 
 import dataclasses
 import datetime
-import logging
-import os
-import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline import progress
 from pipeline.change import Change, find_change
 from pipeline.commit import commit_version
+from pipeline.config import BuildConfig
 from pipeline.errors import BuildError
 from pipeline.leaks import find_leaks, seen_images
 from pipeline.lock import locked
@@ -21,59 +18,13 @@ from pipeline.pool import Pool
 from pipeline.refusals import check_leaks, check_rejects, refuse_leaks
 from pipeline.repair import discard_damaged, relink
 from pipeline.results import Results
-from pipeline.shard import build_shard
+from pipeline.run import run_missing
 from pipeline.sources import find_sources
-from pipeline.workers import RenderWorkers
-from schemas.atomic import incomplete_path, remove_incomplete
+from schemas.atomic import remove_incomplete
 from schemas.corrections import apply_corrections, read_corrections
 from schemas.dataset import LEAKS_FILE, REJECTS_FILE, DatasetFolder, Version, next_version
 from schemas.manifest import read_manifest
 from schemas.recipe import Recipe
-from schemas.tfds_files import check_dataset_name
-
-_DIRECT_RUNNER = "DirectRunner"
-# Sources to open for which an engine's start (3 CPU-seconds) is a price worth paying. Below,
-# the same step is called in a loop.
-_WORTH_AN_ENGINE = 1000
-_ENOUGH_TO_TELL = 500  # images, for a rate that says something of the next build
-
-
-@dataclasses.dataclass(frozen=True)
-class BuildConfig:
-    """What a build is asked to do.
-
-    Attributes:
-        manifest: the manifest's file.
-        out: the dataset's folder.
-        recipe: the recipe.
-        name: name of the dataset, letters, digits and underscores.
-        max_reject_fraction: share of images that may be rejects, 0 to 1.
-        fail_on_leaks: whether to fail where duplicates stand in more than one split.
-        labels_from: file of corrected labels to apply on top of the manifest, or None.
-        repair: whether to read the pool's shards again and build the damaged ones anew.
-        processes: render processes; None: one for each core.
-        runner: name of Beam's runner.
-        beam_options: other arguments for Beam, such as `--project`.
-    """
-
-    manifest: Path
-    out: Path
-    recipe: Recipe
-    name: str
-    max_reject_fraction: float = 0.01
-    fail_on_leaks: bool = False
-    labels_from: Path | None = None
-    repair: bool = False
-    processes: int | None = None
-    runner: str = "DirectRunner"
-    beam_options: Sequence[str] = ()
-
-    def __post_init__(self) -> None:
-        check_dataset_name(self.name)
-        if not 0 <= self.max_reject_fraction <= 1:
-            raise ValueError(f"max_reject_fraction must be 0 to 1, got {self.max_reject_fraction}")
-        if self.processes is not None and self.processes < 1:
-            raise ValueError(f"processes must be 1 or more, got {self.processes}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,91 +97,10 @@ def build(config: BuildConfig, *, announce: Callable[[Change], None]) -> BuildOu
         change = find_change(plan, dataset)  # another build may have ended since
         for shard in change.missing:  # what is left there of a damaged shard
             Pool(dataset.pool).discard(shard.name)
-        done = _build_missing(change, config, dataset, stages)
+        done = run_missing(change, config, dataset)
         relink(dataset, {shard.name for shard in change.missing})
+        stages["shards"] = done.pop("seconds")
         return _commit(change, config, dataset, stages=stages, done=done)
-
-
-def _build_missing(
-    change: Change, config: BuildConfig, dataset: DatasetFolder, stages: dict[str, float]
-) -> dict[str, Any]:
-    """Builds the shards that the pool lacks and returns what that was."""
-    dataset.pool.mkdir(exist_ok=True)
-    if change.missing:
-        _check_space(change, dataset.folder)
-        began = time.monotonic()
-        before = progress.TALLY.read()
-        with progress.shown(change.images):
-            if change.work.sources < _WORTH_AN_ENGINE and config.runner == _DIRECT_RUNNER:
-                runner = "none"
-                _run_plainly(change, config, Pool(dataset.pool))
-            else:
-                runner = _run_engine(change, config, dataset)
-        stages["shards"] = time.monotonic() - began
-        counts = progress.TALLY.read().since(before)
-        if not counts.images:  # counted in other processes: what was planned is all we know
-            work = change.work
-            counts = progress.Counts(change.images, work.records_to_render, work.sources)
-    else:
-        counts = progress.Counts()
-        runner = "none"
-    cores = config.processes or len(os.sched_getaffinity(0))
-    done = {
-        "manifest": str(config.manifest),
-        "runner": runner,
-        "cores": cores,
-        "images_opened": counts.opened,
-        "records_rendered": counts.rendered,
-        "shards_written": len(change.missing),
-        "shards_kept": len(change.plan.shards) - len(change.missing),
-    }
-    if counts.opened >= _ENOUGH_TO_TELL:
-        done["images_per_core_second"] = counts.opened / stages["shards"] / cores
-    else:
-        last = change.latest_metadata.get("build", {}).get("images_per_core_second")
-        done |= {"images_per_core_second": last} if last else {}
-    return done
-
-
-def _check_space(change: Change, folder: Path) -> None:
-    free = shutil.disk_usage(folder).free
-    if change.bytes > free:
-        raise BuildError(
-            f"the shards to write take {change.bytes / 1e9:.2f} GB, but {folder} has "
-            f"{free / 1e9:.2f} GB free; make room, or choose another --out"
-        )
-
-
-def _run_plainly(change: Change, config: BuildConfig, pool: Pool) -> None:
-    with RenderWorkers(config.processes) as workers:
-        for shard in change.missing:
-            build_shard(shard, pool=pool, recipe=config.recipe, workers=workers, base=change.base)
-
-
-def _run_engine(change: Change, config: BuildConfig, dataset: DatasetFolder) -> str:
-    """Runs the Beam job and returns the name of its runner."""
-    logging.disable(logging.WARNING)  # Beam warns that it was installed without Google's clients
-    # It takes two CPU-seconds to load; commands that build nothing do without.
-    from apache_beam.options.pipeline_options import PipelineOptions  # noqa: PLC0415
-
-    from pipeline.graph import run_build  # noqa: PLC0415
-
-    logging.disable(logging.NOTSET)
-    staging = incomplete_path(dataset.pool / "rows")
-    staging.mkdir()
-    try:
-        run_build(
-            change.missing,
-            pool=Pool(dataset.pool),
-            recipe=config.recipe,
-            base=change.base,
-            staging=staging,
-            processes=config.processes,
-            options=PipelineOptions(["--runner", config.runner, *config.beam_options]),
-        )
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-    return config.runner
 
 
 def _commit(
@@ -245,7 +115,7 @@ def _commit(
     began = time.monotonic()
     results = read_results(change.plan, Pool(dataset.pool))
     check_rejects(results, most=config.max_reject_fraction, folder=dataset.folder)
-    stages["commit"] = time.monotonic() - began
+    stages["check"] = time.monotonic() - began
     began = time.monotonic()
     leaks = find_leaks(seen_images(results))
     if config.fail_on_leaks:

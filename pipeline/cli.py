@@ -11,8 +11,9 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
-from pipeline.build import BuildConfig, build, make_plan
+from pipeline.build import build, make_plan
 from pipeline.change import find_change
+from pipeline.config import BuildConfig
 from pipeline.errors import BuildError, cause_of, message_of
 from pipeline.flags import make_config, make_parser
 from pipeline.lock import holds_lock

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.build import BuildConfig
+from pipeline.config import BuildConfig
 from pipeline.version import TOOL_VERSION
 from schemas.dataset import DatasetFolder
 from schemas.labels import BUILT_IN, load_label_set

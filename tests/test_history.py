@@ -126,7 +126,7 @@ def test_any_history_ends_in_the_bytes_of_a_build_from_scratch(steps):
 
 
 @pytest.mark.slow
-@settings(ALL, max_examples=300)
+@settings(ALL, max_examples=120)
 @given(histories)
 def test_many_histories_end_in_the_bytes_of_a_build_from_scratch(steps):
     check_history(steps)
