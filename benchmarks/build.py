@@ -17,8 +17,9 @@ from pathlib import Path
 
 from benchmarks.contenders import VARIANTS
 from benchmarks.measure import Usage, run
+from benchmarks.pages import put_into
 from benchmarks.plates import COLUMNS, Row, draw_plates, linked, repeated, write_manifest
-from benchmarks.report import Cost, Findings, put_into, tables
+from benchmarks.report import Cost, Findings, tables
 
 PYTHON = sys.executable
 TINY = 2  # plates of the run that shows what starting costs

@@ -1,18 +1,13 @@
 """The tables of `docs/benchmarks.md`, from what was measured."""
 
 import dataclasses
-import datetime
-import importlib.metadata
-import os
-import platform
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 from benchmarks.contenders import VARIANTS
 from benchmarks.measure import Usage
+from benchmarks.pages import machine_line, markdown_table
 
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 PAPER_IMAGES = 486_000
 GB = 1e9
 NAMES = {
@@ -23,7 +18,6 @@ NAMES = {
     "pool-defaults": "(a) the same with Pillow's defaults, NEAREST + BICUBIC",
     "beam": "(b) Beam `Map` with a decode for each variant, `WriteToTFRecord`",
 }
-VERSIONS = ("apache-beam", "pillow", "opencv-python-headless", "numpy", "tensorflow")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,41 +96,12 @@ def tables(found: Findings) -> str:
     return "\n\n".join(parts)
 
 
-def put_into(page: Path, text: str) -> None:
-    """Replaces the measured part of a page.
-
-    Raises:
-        ValueError: if the page has no such part.
-    """
-    head, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"{page} has no part between {BEGIN} and {END}")
-    page.write_text(f"{head}{BEGIN}\n{text}\n{END}{tail}", encoding="utf-8")
-
-
 def _machine(found: Findings) -> str:
-    cores = len(os.sched_getaffinity(0))
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in VERSIONS)
     plates = found.costs["build"].plates
     return (
-        f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}, {cores} cores of {_processor()} "
-        f"({'busy' if found.load > 0.5 else 'idle'} before: load {found.load:.1f}), "
-        f"Linux {platform.release().partition('-')[0]}, Python {platform.python_version()}, "
-        f"{versions}. {plates} drawn plates of {found.plate_bytes / 1000:.0f} KB, "
-        f"{VARIANTS} variants each."
+        f"{machine_line(found.load)} {plates} drawn plates of "
+        f"{found.plate_bytes / 1000:.0f} KB, {VARIANTS} variants each."
     )
-
-
-def _processor() -> str:
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    rule = ["---"] + ["--:"] * (len(head) - 1)
-    return "\n".join("| " + " | ".join(row) + " |" for row in (head, rule, *rows))
 
 
 def _targets(found: Findings) -> str:
@@ -168,7 +133,9 @@ def _targets(found: Findings) -> str:
         (f"`plan` of {found.rows:,} rows, s", "≤ 60", max(plan.wall for plan in plans)),
         ("its memory, GB", "≤ 1.5", max(plan.largest for plan in plans) / GB),
     )
-    return _table(("target", "wanted", "measured", "met"), [_target(*each) for each in targets])
+    return markdown_table(
+        ("target", "wanted", "measured", "met"), [_target(*each) for each in targets]
+    )
 
 
 def _target(what: str, wanted: str, measured: float) -> tuple[str, str, str, str]:
@@ -207,7 +174,7 @@ def _ways(found: Findings) -> str:
         "start-up, CPU s",
         "pixels against `build`, dB",
     )
-    return _table(head, rows)
+    return markdown_table(head, rows)
 
 
 def _memory(found: Findings) -> str:
@@ -235,7 +202,7 @@ def _memory(found: Findings) -> str:
             ),
         )
     ]
-    return _table(("whole command", "CPU s", "wall s", "peak memory, MB"), rows)
+    return markdown_table(("whole command", "CPU s", "wall s", "peak memory, MB"), rows)
 
 
 def _cores(found: Findings) -> str:
@@ -256,7 +223,7 @@ def _cores(found: Findings) -> str:
         ("`build`: all worker processes", f"{workers * 1e3:.2f}"),
         ("`build`: the parent process", f"{own * 1e3:.2f}"),
     )
-    return _table(("one plate", "CPU ms"), rows) + (
+    return markdown_table(("one plate", "CPU ms"), rows) + (
         f"\n\nAt most {held:.0%} of the work on a plate holds Python's lock: threads of one "
         f"process could feed {1 / held:.1f} cores or a little more; two threads were "
         f"{stages['speedup']:.2f} times as fast as one. With processes, the parent spends "
