@@ -1,45 +1,21 @@
 """The build: from a manifest to a finished version, doing only what is not done yet."""
 
-import dataclasses
-import datetime
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from pipeline.change import Change, find_change
-from pipeline.commit import commit_version
-from pipeline.config import BuildConfig
-from pipeline.errors import BuildError
-from pipeline.leaks import find_leaks, seen_images
+from pipeline.config import BuildConfig, BuildOutcome
 from pipeline.lock import locked
 from pipeline.plan import DatasetPlan, plan_dataset
 from pipeline.pool import Pool
-from pipeline.refusals import check_leaks, check_rejects, refuse_leaks
 from pipeline.repair import discard_damaged, relink
-from pipeline.results import Results
-from pipeline.run import run_missing
 from pipeline.sources import find_sources
 from schemas.atomic import remove_incomplete
 from schemas.corrections import apply_corrections, read_corrections
-from schemas.dataset import LEAKS_FILE, REJECTS_FILE, DatasetFolder, Version, next_version
+from schemas.dataset import LEAKS_FILE, DatasetFolder
 from schemas.manifest import read_manifest
 from schemas.recipe import Recipe
-
-
-@dataclasses.dataclass(frozen=True)
-class BuildOutcome:
-    """How a build ended.
-
-    Attributes:
-        metadata: of the newest version.
-        folder: where that version lies.
-        committed: whether this build made it; False where nothing had changed.
-    """
-
-    metadata: Mapping[str, Any]
-    folder: Path
-    committed: bool
 
 
 def make_plan(manifest: Path, recipe: Recipe, *, labels_from: Path | None = None) -> DatasetPlan:
@@ -87,10 +63,16 @@ def build(config: BuildConfig, *, announce: Callable[[Change], None]) -> BuildOu
     if change.latest and change.nothing:
         folder = dataset.version_folder(change.latest)
         if config.fail_on_leaks:  # it may have been made without
+            from pipeline.refusals import refuse_leaks  # noqa: PLC0415
+
             refuse_leaks(change.latest_metadata["leaks"], folder / LEAKS_FILE)
         return BuildOutcome(change.latest_metadata, folder, False)
     announce(change)
     stages = {"plan": time.monotonic() - began}
+    # OpenCV and NumPy: half of the time of a command that finds nothing to do
+    from pipeline.finish import finish  # noqa: PLC0415
+    from pipeline.run import run_missing  # noqa: PLC0415
+
     with locked(config.out):
         remove_incomplete(config.out)
         remove_incomplete(dataset.pool)
@@ -100,81 +82,4 @@ def build(config: BuildConfig, *, announce: Callable[[Change], None]) -> BuildOu
         done = run_missing(change, config, dataset)
         relink(dataset, {shard.name for shard in change.missing})
         stages["shards"] = done.pop("seconds")
-        return _commit(change, config, dataset, stages=stages, done=done)
-
-
-def _commit(
-    change: Change,
-    config: BuildConfig,
-    dataset: DatasetFolder,
-    *,
-    stages: dict[str, float],
-    done: Mapping[str, Any],
-) -> BuildOutcome:
-    """Commits a version of what the pool now holds, if it differs from the newest one."""
-    began = time.monotonic()
-    results = read_results(change.plan, Pool(dataset.pool))
-    check_rejects(results, most=config.max_reject_fraction, folder=dataset.folder)
-    stages["check"] = time.monotonic() - began
-    began = time.monotonic()
-    leaks = find_leaks(seen_images(results))
-    if config.fail_on_leaks:
-        check_leaks(leaks, dataset.folder)
-    stages["leaks"] = time.monotonic() - began
-    version = _version(results, change)
-    if version is None:
-        assert change.latest is not None
-        return BuildOutcome(change.latest_metadata, dataset.version_folder(change.latest), False)
-    metadata = commit_version(
-        results,
-        leaks=leaks,
-        dataset=dataset,
-        name=config.name,
-        version=version,
-        parent=change.latest,
-        build={
-            **done,
-            "stages": stages,
-            "seconds": sum(stages.values()),
-            "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        },
-    )
-    for listed in (REJECTS_FILE, LEAKS_FILE):  # of an earlier build that failed
-        (config.out / listed).unlink(missing_ok=True)
-    return BuildOutcome(metadata, dataset.version_folder(version), True)
-
-
-def read_results(plan: DatasetPlan, pool: Pool) -> Results:
-    """Returns what the pool holds for a plan.
-
-    Raises:
-        BuildError: if a shard is not there, or its size is not what its report says.
-    """
-    reports = []
-    for shard in plan.shards:
-        report = pool.report(shard.name)
-        if report is None:
-            raise BuildError(
-                f"shard {shard.name} was not built, though the engine reported no error; "
-                "run the same command again"
-            )
-        size = pool.shard_path(shard.name).stat().st_size
-        if size != report.bytes:
-            raise BuildError(
-                f"shard {pool.shard_path(shard.name)} has {size} bytes, its report says "
-                f"{report.bytes}; remove it and run the same command again"
-            )
-        reports.append(report)
-    return Results(plan, reports)
-
-
-def _version(results: Results, change: Change) -> Version | None:
-    """Returns the number of the version to commit, or None where nothing has changed."""
-    digests, latest = results.digests, change.latest_metadata
-    before = latest.get("digests", {})
-    return next_version(
-        change.latest,
-        same_recipe=results.plan.recipe.digest() == latest.get("recipe_digest"),
-        same_images=digests["images"] == before.get("images"),
-        same_labels=digests["labels"] == before.get("labels"),
-    )
+        return finish(change, config, dataset, stages=stages, done=done)

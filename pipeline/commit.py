@@ -4,7 +4,6 @@ import csv
 import datetime
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from pipeline.report import ReportFacts, report_html
 from pipeline.results import Results
 from pipeline.sheet import contact_sheet
 from pipeline.version import TOOL_VERSION
-from schemas.atomic import incomplete_path, sync
+from schemas.atomic import incomplete_path, link, sync
 from schemas.catalog import CATALOG_FILE, CatalogRow, write_catalog
 from schemas.croissant import croissant_json
 from schemas.dataset import (
@@ -172,15 +171,6 @@ def _link_shards(folder: Path, results: Results, *, pool: Pool, name: str) -> No
         file_name = _shard_name(name, shard.key)
         link(pool.shard_path(shard.name), folder / file_name)
         link(pool.index_path(shard.name), folder / INDEX_DIRECTORY / index_file_name(file_name))
-
-
-def link(source: Path, target: Path) -> None:
-    """Makes `target` the same file as `source`, or a copy where there are no hard links."""
-    try:
-        os.link(source, target)
-    except OSError:  # a file system without hard links, or with too many of one file
-        shutil.copyfile(source, target)
-        sync(target)
 
 
 def _write_descriptions(folder: Path, results: Results, metadata: Mapping[str, Any]) -> None:

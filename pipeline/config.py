@@ -1,8 +1,9 @@
-"""What a build is asked to do."""
+"""What a build is asked to do, and how it ends."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from schemas.recipe import Recipe
 from schemas.tfds_files import check_dataset_name
@@ -44,3 +45,18 @@ class BuildConfig:
             raise ValueError(f"max_reject_fraction must be 0 to 1, got {self.max_reject_fraction}")
         if self.processes is not None and self.processes < 1:
             raise ValueError(f"processes must be 1 or more, got {self.processes}")
+
+
+@dataclasses.dataclass(frozen=True)
+class BuildOutcome:
+    """How a build ended.
+
+    Attributes:
+        metadata: of the newest version.
+        folder: where that version lies.
+        committed: whether this build made it; False where nothing had changed.
+    """
+
+    metadata: Mapping[str, Any]
+    folder: Path
+    committed: bool

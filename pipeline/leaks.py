@@ -10,11 +10,14 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from pipeline.likeness import pack
 from pipeline.near import find_near
 from pipeline.results import Results
 
 EXACT, NEAR, LABEL_CONFLICT = KINDS = ("exact", "near", "label-conflict")
+_PAIRS_AT_A_TIME = 1 << 14
 
 
 class SeenImage(NamedTuple):
@@ -113,14 +116,15 @@ def find_leaks(images: Iterable[SeenImage]) -> Leaks:
         classes[same[0].likeness].append(same)
     names = sorted(classes)
     alike = [classes[name] for name in names]
-    near = [(i, j, bits) for i, j, bits in find_near(pack(names)).tolist()]
+    near = find_near(pack(names))
+    near = near[np.argsort(near[:, 2], kind="stable")]  # the likest first
 
     links = _Links()
     for one in alike:
         for contents in one:
             links.join_all(EXACT, contents)
         links.join_all(NEAR, [contents[0] for contents in one])
-    for i, j, bits in sorted(near, key=lambda pair: (pair[2], pair)):
+    for i, j, bits in _each(near):
         links.join(NEAR, bits, alike[i][0][0], alike[j][0][0])
     mends = links.mends()
 
@@ -179,21 +183,21 @@ class _Links:
 
 def _parted(
     alike: Sequence[Sequence[Sequence[SeenImage]]],
-    near: Iterable[tuple[int, int, int]],
+    near: np.ndarray,
     mends: Mapping[str, str],
 ) -> Iterator[Leak]:
     """Gives each image that leaks with the likest one of another split.
 
     Args:
         alike: images by likeness, then by content.
-        near: pairs of likenesses and the bits in which they differ.
+        near: pairs of those, as from `find_near`.
         mends: the groups that leak, with their new group.
     """
     firsts = [_first_of_splits(image for same in one for image in same) for one in alike]
     offers: list[dict[str, tuple[int, SeenImage]]] = [
         {split: (0, image) for split, image in first.items()} for first in firsts
     ]
-    for i, j, bits in near:
+    for i, j, bits in _each(near):
         for here, there in ((i, j), (j, i)):
             for split, image in firsts[there].items():
                 offer = (bits, image)
@@ -221,6 +225,12 @@ def _conflicts(pictures: Iterable[Sequence[SeenImage]], mends: Mapping[str, str]
             for image in same:
                 others = [other for label, other in firsts.items() if label != image.label]
                 yield _row(LABEL_CONFLICT, 0, image, min(others), mends)
+
+
+def _each(pairs: np.ndarray) -> Iterator[tuple[int, int, int]]:
+    """Gives the rows of an array, some thousands of which are lists at a time."""
+    for start in range(0, len(pairs), _PAIRS_AT_A_TIME):
+        yield from pairs[start : start + _PAIRS_AT_A_TIME].tolist()
 
 
 def _first_of_splits(images: Iterable[SeenImage]) -> dict[str, SeenImage]:

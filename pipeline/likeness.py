@@ -46,13 +46,15 @@ def _frequencies() -> tuple[np.ndarray, np.ndarray]:
 
 
 _ROWS, _COLUMNS = _frequencies()
+# The lowest rows of the transform: their product takes 4 us, the whole transform 26.
+_WAVES = cv2.dct(np.eye(_SIDE, dtype=np.float32), flags=cv2.DCT_ROWS).T[: _ROWS.max() + 1].copy()
 
 
 def find_likeness(plate: Plate) -> str:
     """Returns the likeness of a plate's central square, 64 hexadecimal digits."""
     shrunken = _shrink(_central_square(plate.pixels)).astype(np.float32)
     quick = shrunken - cv2.GaussianBlur(shrunken, (_WIDTH, _WIDTH), _SLOW)
-    spectrum = cv2.dct(np.clip(quick, -_HIGHEST, _HIGHEST))
+    spectrum = _WAVES @ np.clip(quick, -_HIGHEST, _HIGHEST) @ _WAVES.T
     return np.packbits(spectrum[_ROWS, _COLUMNS] > _FAINTEST).tobytes().hex()
 
 
@@ -64,10 +66,15 @@ def _central_square(pixels: np.ndarray) -> np.ndarray:
 
 
 def _shrink(square: np.ndarray) -> np.ndarray:
-    # halving is what OpenCV does fastest: 20 us for a plate of 480 pixels, 65 at one go
-    while len(square) >= 2 * _SIDE:
-        square = cv2.resize(square, (len(square) // 2,) * 2, interpolation=cv2.INTER_AREA)
-    return cv2.resize(square, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+    # Halving, for which "linear" is the mean of four pixels, is what OpenCV does fastest: 16 us
+    # for 480 pixels; "area" takes 65 us at one go, and 2 ms of an odd side.
+    size = _SIDE
+    while 4 * size <= len(square):
+        size *= 2
+    while size >= _SIDE:
+        square = cv2.resize(square, (size, size), interpolation=cv2.INTER_LINEAR)
+        size //= 2
+    return square
 
 
 def pack(likenesses: Sequence[str]) -> np.ndarray:

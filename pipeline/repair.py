@@ -7,10 +7,9 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.commit import link
 from pipeline.errors import BuildError
 from pipeline.pool import Pool
-from schemas.atomic import incomplete_path, sync
+from schemas.atomic import incomplete_path, link, sync
 from schemas.dataset import DatasetFolder
 from schemas.index import INDEX_DIRECTORY, index_file_name, index_text
 from schemas.shards import ShardKey

@@ -50,6 +50,15 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def link(source: Path, target: Path) -> None:
+    """Makes `target` the same file as `source`, or a copy where there are no hard links."""
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without hard links, or with too many of one file
+        shutil.copyfile(source, target)
+        sync(target)
+
+
 def remove_incomplete(folder: Path) -> None:
     """Removes what earlier writers left unfinished in a folder.
 

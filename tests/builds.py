@@ -10,8 +10,8 @@ from pathlib import Path
 
 import psutil
 
-from pipeline.build import BuildOutcome, build
-from pipeline.config import BuildConfig
+from pipeline.build import build
+from pipeline.config import BuildConfig, BuildOutcome
 from schemas.catalog import CATALOG_FILE, CatalogRow, read_catalog
 from schemas.recipe import Recipe
 from schemas.records import Record, decode_record

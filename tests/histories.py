@@ -7,7 +7,8 @@ from pathlib import Path
 from hypothesis import strategies as st
 
 from pipeline import progress
-from pipeline.build import BuildOutcome, make_plan
+from pipeline.build import make_plan
+from pipeline.config import BuildOutcome
 from pipeline.pool import Pool
 from pipeline.prune import prune
 from schemas.atomic import incomplete_path

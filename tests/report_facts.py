@@ -7,6 +7,7 @@ import numpy as np
 from pipeline.augment import sample_augmentation
 from pipeline.balance import balance
 from pipeline.decode import Plate
+from pipeline.leaks import KINDS, Leak
 from pipeline.render import render
 from pipeline.report import ReportFacts
 from pipeline.sheet import SheetImage
@@ -122,7 +123,12 @@ def hostile_facts() -> ReportFacts:
         "digests": dict.fromkeys(HOSTILE, SCRIPT),
         "build": build,
     }
-    return ReportFacts(metadata, rejects, sheet)
+    leaks = [
+        Leak(kind, 7, text, "train", text, text, text, "test", text, text, text)
+        for text in HOSTILE
+        for kind in KINDS
+    ]
+    return ReportFacts(metadata, rejects, sheet, leaks)
 
 
 def make_sheet(recipe: Recipe, images: list[int]) -> list[SheetImage]:

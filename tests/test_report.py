@@ -18,6 +18,7 @@ from PIL import Image
 
 from pipeline.build import make_plan
 from pipeline.commit import commit_version
+from pipeline.leaks import Leaks
 from pipeline.plan import Source, plan_dataset
 from pipeline.pool import Pool
 from pipeline.report import ReportFacts, report_html, wording
@@ -471,7 +472,13 @@ def test_programs_on_the_page_load_the_version(tmp_path):
     dataset = DatasetFolder(tmp_path / "dataset")
     results = build_by_hand(tmp_path / "plates", dataset)
     metadata = commit_version(
-        results, dataset=dataset, name="drops", version=(1, 0, 0), parent=None, build={}
+        results,
+        leaks=Leaks(),
+        dataset=dataset,
+        name="drops",
+        version=(1, 0, 0),
+        parent=None,
+        build={},
     )
     page = Page((dataset.version_folder((1, 0, 0)) / REPORT_FILE).read_text(encoding="utf-8"))
     assert page.tables["Rejects by reason"][1:] == [["empty", "1"]]

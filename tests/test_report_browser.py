@@ -20,6 +20,7 @@ HEADINGS = [
     "Class balance",
     "Contact sheet",
     "Rejects",
+    "Leaks",
     "Load it",
     "What it was built from",
     "Timing",
