@@ -24,15 +24,12 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from pipeline.pool import Pool, ShardReport
 from pipeline.reuse import Base
-from pipeline.shard import build_shard
+from pipeline.shard import SHARDS_AT_A_TIME, build_shard
 from pipeline.workers import RenderWorkers
 from schemas.recipe import Recipe
 from schemas.shards import PlannedImage, ShardKey, ShardPlan, plan_shard
 
 _ROWS_PER_FILE = 10_000  # 2 MB: far below any engine's bound on an element
-# Two shards at a time: while one is put in order and synced, the other's images keep the
-# worker processes busy.
-_SHARDS_AT_A_TIME = 2
 
 # image id, group, label, copies, fingerprint, uri: plain, so that Beam's own coders serve
 RowTuple = tuple[str, str, int, int, str, str]
@@ -112,7 +109,7 @@ class _Build(beam.DoFn):  # type: ignore[misc]  # Beam is untyped
 
     def setup(self) -> None:
         self._workers = self._shared.acquire(lambda: RenderWorkers(self._processes))
-        self._lanes = concurrent.futures.ThreadPoolExecutor(_SHARDS_AT_A_TIME)
+        self._lanes = concurrent.futures.ThreadPoolExecutor(SHARDS_AT_A_TIME)
 
     def start_bundle(self) -> None:
         self._pending: collections.deque[concurrent.futures.Future[ShardReport]] = (
@@ -120,7 +117,7 @@ class _Build(beam.DoFn):  # type: ignore[misc]  # Beam is untyped
         )
 
     def process(self, plan: ShardPlan) -> Iterator[ShardReport]:
-        while len(self._pending) >= _SHARDS_AT_A_TIME:
+        while len(self._pending) >= SHARDS_AT_A_TIME:
             yield self._pending.popleft().result()
         self._pending.append(
             self._lanes.submit(

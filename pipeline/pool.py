@@ -204,13 +204,14 @@ class Pool:
         order = record_order(seed, [(name, image.copies) for name, image in images.items()])
         digest = hashlib.sha256()
         lengths = []
-        with atomic_path(self.shard_path(name)) as path, path.open("wb") as out:
+        # the report makes the shard: its entry in the folder is synced with those before
+        with atomic_path(self.shard_path(name), sync_folder=False) as path, path.open("wb") as out:
             for image_id, variant in order:
                 framed = spool.read(image_id, variant)
                 out.write(framed)
                 digest.update(framed)
                 lengths.append(len(framed))
-        write_atomic(self.index_path(name), index_text(lengths))
+        write_atomic(self.index_path(name), index_text(lengths), sync_folder=False)
         report = ShardReport(
             name,
             records=len(lengths),
@@ -223,6 +224,18 @@ class Pool:
         return report
 
 
+class Place(NamedTuple):
+    """Where a framed record lies: an open file, and bytes of it."""
+
+    descriptor: int
+    offset: int
+    length: int
+
+    def read(self) -> bytes:
+        """Returns the framed record."""
+        return os.pread(self.descriptor, self.length, self.offset)
+
+
 class Spool:
     """Framed records of one shard, kept in a file in the order they come.
 
@@ -232,15 +245,20 @@ class Spool:
 
     def __init__(self, descriptor: int):
         self._descriptor = descriptor
-        self._places: dict[tuple[str, int], tuple[int, int]] = {}
+        self._places: dict[tuple[str, int], Place] = {}
         self._end = 0
+
+    def refer(self, image_id: str, places: Mapping[int, Place]) -> None:
+        """Takes records of one image, by variant, that stay where they are."""
+        for variant, place in places.items():
+            self._places[image_id, variant] = place
 
     def add(self, image_id: str, framed: Mapping[int, bytes]) -> None:
         """Takes records of one image, by variant."""
         block = memoryview(b"".join(framed.values()))
         at = self._end
         for variant, record in framed.items():
-            self._places[image_id, variant] = (at, len(record))
+            self._places[image_id, variant] = Place(self._descriptor, at, len(record))
             at += len(record)
         while block:
             written = os.pwrite(self._descriptor, block, self._end)
@@ -253,5 +271,4 @@ class Spool:
         Raises:
             KeyError: if it was not added.
         """
-        offset, length = self._places[image_id, variant]
-        return os.pread(self._descriptor, length, offset)
+        return self._places[image_id, variant].read()

@@ -2,15 +2,15 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from pipeline.errors import BuildError
-from pipeline.pool import Pool
+from pipeline.pool import Place, Pool
 from pipeline.stored import StoredShard
 from schemas.recipe import Recipe
 from schemas.records import MalformedRecord, decode_record, encode_record
-from schemas.shards import PlannedImage, ShardKey, render_key, shard_index
+from schemas.shards import PlannedImage, ShardKey, render_keys, shard_index
 from schemas.tfrecord import FOOTER_BYTES, CorruptShard, frame, unframe
 
 # A record ends with its render_key and its variant (schemas/records.py): far more than
@@ -39,6 +39,22 @@ class Base:
         return cls({split: tuple(names) for split, names in shards.items()})
 
 
+class TakenOver(NamedTuple):
+    """Framed records of one image that need not be rendered, by variant.
+
+    Attributes:
+        places: those that are what they should be, where they lie.
+        patched: those whose label, group or copies had to be changed.
+    """
+
+    places: dict[int, Place]
+    patched: dict[int, bytes]
+
+    def variants(self) -> frozenset[int]:
+        """Returns the variants that were taken over."""
+        return frozenset(self.places.keys() | self.patched.keys())
+
+
 class BaseRecords:
     """The records of a base, opened shard by shard as they are asked for.
 
@@ -59,15 +75,20 @@ class BaseRecords:
             if shard:
                 shard.close()
 
-    def find(self, image: PlannedImage, *, split: str) -> StoredShard | None:
+    def find(self, image: PlannedImage, *, key: ShardKey) -> StoredShard | None:
         """Returns the shard of the base that holds an image.
 
         Args:
             image: the image.
-            split: where to look first; an image may have been pinned to another split.
+            key: the shard it is planned for, the likeliest; but the number of shards may
+                be another, and an image may have been pinned to another split.
         """
-        for candidate in sorted(self._shards, key=lambda other: other != split):
-            names = self._shards[candidate]
+        names = self._shards.get(key.split, ())
+        if len(names) == key.count:
+            shard = self._open(names[key.index])
+            if shard and image.image_id in shard.images:
+                return shard
+        for names in self._shards.values():
             shard = self._open(names[shard_index(self._seed, image.image_id, len(names))])
             if shard and image.image_id in shard.images:
                 return shard
@@ -83,30 +104,32 @@ class BaseRecords:
             self._opened[name] = shard
         return self._opened[name]
 
-    def take_over(self, image: PlannedImage, shard: StoredShard) -> dict[int, bytes]:
-        """Returns the framed records that the image's plan and the base share, by variant.
+    def take_over(self, image: PlannedImage, shard: StoredShard) -> TakenOver:
+        """Returns the records that the image's plan and the base share.
 
         Label, group and copies are the plan's; pixels and their key the base's. They are
         right for a source whose content is what it was.
         """
-        return dict(self._taken_over(image, shard))
-
-    def _taken_over(self, image: PlannedImage, shard: StoredShard) -> Iterator[tuple[int, bytes]]:
         stored = shard.images[image.image_id]
         same = (stored.label, stored.group, stored.copies) == (
             image.label,
             image.group,
             image.copies,
         )
-        for variant in range(min(image.copies, stored.copies)):
-            key = render_key(self._render_digest, image.image_id, variant, stored.content_digest)
+        taken = TakenOver({}, {})
+        variants = range(min(image.copies, stored.copies))
+        keys = render_keys(self._render_digest, image.image_id, variants, stored.content_digest)
+        for variant, key in zip(variants, keys, strict=True):
             # a damaged record is left out, and so rendered
             with contextlib.suppress(OSError, CorruptShard, MalformedRecord):
                 framed = shard.read(image.image_id, variant)
-                if not same:
-                    framed = _with_new_facts(framed, image)
-                if key.encode() in framed[-_TAIL - FOOTER_BYTES :]:
-                    yield variant, framed
+                if key.encode() not in framed[-_TAIL - FOOTER_BYTES :]:
+                    continue
+                if same:
+                    taken.places[variant] = shard.place(image.image_id, variant)
+                else:
+                    taken.patched[variant] = _with_new_facts(framed, image)
+        return taken
 
 
 def _with_new_facts(framed: bytes, image: PlannedImage) -> bytes:

@@ -1,5 +1,7 @@
 """Running the work of a build: in a plain loop, or on an engine."""
 
+import concurrent.futures
+import functools
 import logging
 import os
 import shutil
@@ -12,7 +14,7 @@ from pipeline.change import Change
 from pipeline.config import BuildConfig
 from pipeline.errors import BuildError
 from pipeline.pool import Pool
-from pipeline.shard import build_shard
+from pipeline.shard import SHARDS_AT_A_TIME, build_shard
 from pipeline.workers import RenderWorkers
 from schemas.atomic import incomplete_path
 from schemas.dataset import DatasetFolder
@@ -87,8 +89,13 @@ def _check_space(change: Change, folder: Path) -> None:
 
 def _run_plainly(change: Change, config: BuildConfig, pool: Pool) -> None:
     with RenderWorkers(config.processes) as workers:
-        for shard in change.missing:
-            build_shard(shard, pool=pool, recipe=config.recipe, workers=workers, base=change.base)
+        build = functools.partial(
+            build_shard, pool=pool, recipe=config.recipe, workers=workers, base=change.base
+        )
+        # as in the graph: while one shard is synced, the other goes on
+        with concurrent.futures.ThreadPoolExecutor(SHARDS_AT_A_TIME) as lanes:
+            for _ in lanes.map(build, change.missing):
+                pass
 
 
 def _run_engine(change: Change, config: BuildConfig, dataset: DatasetFolder) -> None:

@@ -11,6 +11,9 @@ from pipeline.workers import RenderWorkers
 from schemas.recipe import Recipe
 from schemas.shards import PlannedImage, ShardPlan
 
+# While one is put in order and synced, the other's images keep the worker processes busy.
+SHARDS_AT_A_TIME = 2
+
 
 def build_shard(
     plan: ShardPlan,
@@ -72,15 +75,17 @@ class _ShardStep:
                 yield task
 
     def _taken_over(self, image: PlannedImage) -> RenderTask | None:
-        shard = self._records.find(image, split=self._plan.key.split)
+        shard = self._records.find(image, key=self._plan.key)
         if shard is None:
             return RenderTask(image)
-        framed = self._records.take_over(image, shard)
+        taken = self._records.take_over(image, shard)
         # should the source prove to be another, its records will take the place of these
-        self._spool.add(image.image_id, framed)
+        self._spool.refer(image.image_id, taken.places)
+        self._spool.add(image.image_id, taken.patched)
+        variants = taken.variants()
         stored = shard.images[image.image_id]
-        if len(framed) == image.copies and stored.fingerprint == image.fingerprint:
+        if len(variants) == image.copies and stored.fingerprint == image.fingerprint:
             self.keep(image.image_id, stored.content_digest, stored.likeness)
             progress.TALLY.add(images=1)
             return None
-        return RenderTask(image, frozenset(framed), stored.content_digest, stored.likeness)
+        return RenderTask(image, variants, stored.content_digest, stored.likeness)

@@ -4,7 +4,7 @@ import dataclasses
 import os
 from collections.abc import Mapping
 
-from pipeline.pool import Pool, ShardReport, StoredImage
+from pipeline.pool import Place, Pool, ShardReport, StoredImage
 from schemas.tfrecord import CorruptShard, unframe
 
 
@@ -18,7 +18,7 @@ class StoredShard:
 
     images: Mapping[str, StoredImage]
     _descriptor: int
-    _places: Mapping[tuple[str, int], tuple[int, int]]  # offset and length of each record
+    _places: Mapping[tuple[str, int], Place]
 
     @classmethod
     def open(cls, pool: Pool, report: ShardReport, *, seed: int) -> "StoredShard":
@@ -39,13 +39,27 @@ class StoredShard:
             index = [(int(offset), int(length)) for offset, length in map(str.split, lines)]
         except ValueError as error:
             raise CorruptShard(f"{path} is no index: {error}") from error
-        places = dict(zip(report.order(seed), index, strict=False))
         descriptor = os.open(pool.shard_path(report.name), os.O_RDONLY)
+        places = {
+            record: Place(descriptor, *span)
+            for record, span in zip(report.order(seed), index, strict=False)
+        }
         return cls(report.images, descriptor, places)
 
     def close(self) -> None:
         """Closes the shard's file."""
         os.close(self._descriptor)
+
+    def place(self, image_id: str, variant: int) -> Place:
+        """Returns where one record lies.
+
+        Raises:
+            CorruptShard: if the index has no such record.
+        """
+        place = self._places.get((image_id, variant))
+        if place is None:
+            raise CorruptShard(f"no record of {image_id!r}, variant {variant}, in its index")
+        return place
 
     def read(self, image_id: str, variant: int) -> bytes:
         """Returns the frame of one record.
@@ -53,9 +67,6 @@ class StoredShard:
         Raises:
             CorruptShard: if the file does not hold it as its index says.
         """
-        place = self._places.get((image_id, variant))
-        if place is None:
-            raise CorruptShard(f"no record of {image_id!r}, variant {variant}, in its index")
-        framed = os.pread(self._descriptor, place[1], place[0])
+        framed = self.place(image_id, variant).read()
         unframe(framed)
         return framed

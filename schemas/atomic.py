@@ -16,12 +16,13 @@ def incomplete_path(path: Path) -> Path:
 
 
 @contextlib.contextmanager
-def atomic_path(path: Path, *, durable: bool = True) -> Iterator[Path]:
+def atomic_path(path: Path, *, durable: bool = True, sync_folder: bool = True) -> Iterator[Path]:
     """Gives a path to write a file to; it becomes `path` if the block succeeds.
 
     Args:
         path: the file.
         durable: whether it must outlast a power cut from then on.
+        sync_folder: False where a later file in the folder will see to the entry.
     """
     partial = incomplete_path(path)
     try:
@@ -29,15 +30,17 @@ def atomic_path(path: Path, *, durable: bool = True) -> Iterator[Path]:
         if durable:
             sync(partial)
         partial.replace(path)
-        if durable:
+        if durable and sync_folder:
             sync(path.parent)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def write_atomic(path: Path, content: str | bytes, *, durable: bool = True) -> None:
+def write_atomic(
+    path: Path, content: str | bytes, *, durable: bool = True, sync_folder: bool = True
+) -> None:
     """Writes a file that appears whole or not at all; text is written as UTF-8."""
-    with atomic_path(path, durable=durable) as partial:
+    with atomic_path(path, durable=durable, sync_folder=sync_folder) as partial:
         partial.write_bytes(content.encode() if isinstance(content, str) else content)
 
 

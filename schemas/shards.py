@@ -158,8 +158,18 @@ def render_key(render_digest: str, image_id: str, variant: int, content_digest: 
         variant: number of the variant, from 0.
         content_digest: SHA-256 of the source's content, hexadecimal.
     """
-    names = encode_names(render_digest, image_id, variant, content_digest)
-    return hashlib.sha256(names).hexdigest()[:32]
+    return render_keys(render_digest, image_id, [variant], content_digest)[0]
+
+
+def render_keys(
+    render_digest: str, image_id: str, variants: Iterable[int], content_digest: str
+) -> list[str]:
+    """Returns `render_key` of several variants of one image."""
+    image, content = encode_names(render_digest, image_id), encode_names(content_digest)
+    return [
+        hashlib.sha256(image + encode_names(variant) + content).hexdigest()[:32]
+        for variant in variants
+    ]
 
 
 def version_shard_name(dataset: str, key: ShardKey) -> str:
