@@ -93,12 +93,12 @@ def test_a_dataset_of_rejects_alone_is_read(tmp_path):
 
 @pytest.mark.slow
 def test_a_demo_is_drawn_built_and_read(tmp_path):
-    assert run("demo", tmp_path / "plates", "--images", 300).returncode == 0
+    assert run("demo", tmp_path / "plates", "--images", 1000).returncode == 0
     out = tmp_path / "demo"
     arguments = ["--manifest", tmp_path / "plates" / "plates.csv", "--out", out]
     done = run("build", *arguments, "--records-per-shard", 256)
     assert done.returncode == 0, done.stderr
-    assert "version 1.0.0: 300 images" in done.stdout
+    assert "version 1.0.0: 1,000 images" in done.stdout
     version = out / "1.0.0"
     wanted = stored(version)
     assert len({record.label for record in wanted}) == 10
