@@ -9,12 +9,15 @@ import csv
 import functools
 import io
 import multiprocessing
+import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from PIL import Image
 
+from benchmarks.plates import write_manifest
 from pipeline.augment import Augmentation, sample_augmentation
 from schemas.labels import PAPER10
 from schemas.recipe import AugmentConfig, RenderConfig
@@ -57,6 +60,24 @@ def bare_loop(manifest: Path, out: Path) -> None:
                     render_key="0" * 32,
                 )
                 file.write(frame(encode_record(record)))
+
+
+def bare_loops(manifest: Path, out: Path) -> None:
+    """Runs a bare loop on each core at once, each over its share of the plates.
+
+    What it costs more than one loop is the machine's doing: cores share caches, memory and,
+    where they are threads of one, the core itself.
+    """
+    rows, cores = _rows(manifest), len(os.sched_getaffinity(0))
+    loops = []
+    for number in range(cores):
+        part = out / f"part{number}"
+        part.mkdir()
+        share = write_manifest(out / f"part{number}.csv", rows[number::cores])
+        command = [sys.executable, "-m", "benchmarks.contenders", "loop", str(share), str(part)]
+        loops.append(subprocess.Popen(command))
+    if any([loop.wait() for loop in loops]):
+        raise RuntimeError("a bare loop failed")
 
 
 # The obvious ones: Pillow, step by step, and TensorFlow's own writer.
@@ -166,6 +187,7 @@ def beam_job(manifest: Path, out: Path) -> None:
 
 CONTENDERS: Mapping[str, Callable[[Path, Path], None]] = {
     "loop": bare_loop,
+    "loops": bare_loops,
     "pool": functools.partial(pool_script, careful=True),
     "pool-defaults": functools.partial(pool_script, careful=False),
     "beam": beam_job,
@@ -210,5 +232,5 @@ if __name__ == "__main__":
     if sys.argv[1] == "compare":
         compare(Path(sys.argv[2]), Path(sys.argv[3]))
     else:
-        Path(sys.argv[3]).mkdir(parents=True)
+        Path(sys.argv[3]).mkdir(parents=True, exist_ok=True)
         CONTENDERS[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]))
