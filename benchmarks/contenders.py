@@ -76,7 +76,8 @@ def bare_loops(manifest: Path, out: Path) -> None:
         share = write_manifest(out / f"part{number}.csv", rows[number::cores])
         command = [sys.executable, "-m", "benchmarks.contenders", "loop", str(share), str(part)]
         loops.append(subprocess.Popen(command))
-    if any([loop.wait() for loop in loops]):
+    codes = [loop.wait() for loop in loops]
+    if any(codes):
         raise RuntimeError("a bare loop failed")
 
 
