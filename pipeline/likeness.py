@@ -3,7 +3,7 @@
 A perceptual hash: signs of frequencies of the shrunken plate (its discrete cosine
 transform). All drops of a laboratory lie in the same wells, and the well's rim outshines
 what lies in it; so the plate is first freed of its slow changes and of the height of its
-edges, else plates with different drops would be called alike (docs/benchmarks.md).
+edges, else plates with different drops would be called alike.
 
 A flip of the plate changes signs only, and a turn of its picture about the diagonal
 exchanges u and v; so the likeness of the turned and flipped plate follows from the plate's.

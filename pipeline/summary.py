@@ -113,7 +113,7 @@ def _shards_line(change: Change, cores: int) -> str:
         f"shards: {len(change.missing)} to write, {total - len(change.missing)} to keep; "
         f"records: {work.records_to_render:,} to render of {work.sources:,} images, "
         f"{work.records_to_reuse:,} to take over; {size_text(change.bytes)}, "
-        f"about {duration(change.seconds(cores))} on {cores} cores"
+        f"about {duration(max(1.0, change.seconds(cores)))} on {cores} cores"
     )
 
 
