@@ -30,7 +30,7 @@ from schemas.dataset import (
     version_text,
 )
 from schemas.index import INDEX_DIRECTORY, index_file_name
-from schemas.shards import ShardKey
+from schemas.shards import version_shard_name
 from schemas.tfds_files import (
     DATASET_INFO_FILE,
     FEATURES_FILE,
@@ -39,7 +39,6 @@ from schemas.tfds_files import (
     dataset_info_json,
     features_json,
     label_names_txt,
-    shard_file_name,
 )
 from schemas.tfrecord import FOOTER_BYTES, HEADER_BYTES
 
@@ -161,14 +160,10 @@ def _metadata(
     }
 
 
-def _shard_name(name: str, key: ShardKey) -> str:
-    return shard_file_name(name, key.split, key.index, shards=key.count)
-
-
 def _link_shards(folder: Path, results: Results, *, pool: Pool, name: str) -> None:
     (folder / INDEX_DIRECTORY).mkdir()
     for shard in results.plan.shards:
-        file_name = _shard_name(name, shard.key)
+        file_name = version_shard_name(name, shard.key)
         link(pool.shard_path(shard.name), folder / file_name)
         link(pool.index_path(shard.name), folder / INDEX_DIRECTORY / index_file_name(file_name))
 
@@ -197,7 +192,7 @@ def _write_descriptions(folder: Path, results: Results, metadata: Mapping[str, A
 def _catalog_rows(results: Results, name: str) -> Iterator[CatalogRow]:
     labels = results.plan.recipe.labels.names
     for shard, report in zip(results.plan.shards, results.reports, strict=True):
-        file_name = _shard_name(name, shard.key)
+        file_name = version_shard_name(name, shard.key)
         for image in shard.images:
             stored = report.images.get(image.image_id)
             yield CatalogRow(

@@ -12,8 +12,7 @@ from pipeline.pool import Pool
 from schemas.atomic import incomplete_path, link, sync
 from schemas.dataset import DatasetFolder
 from schemas.index import INDEX_DIRECTORY, index_file_name, index_text
-from schemas.shards import ShardKey
-from schemas.tfds_files import shard_file_name
+from schemas.shards import ShardKey, version_shard_name
 from schemas.tfrecord import FOOTER_BYTES, HEADER_BYTES, read_frames
 
 
@@ -75,8 +74,7 @@ def relink(dataset: DatasetFolder, names: Collection[str]) -> None:
 def _links(
     folder: Path, metadata: dict[str, Any], facts: dict[str, Any], pool: Pool
 ) -> Iterator[tuple[Path, Path]]:
-    key = ShardKey.parse(facts["key"])
-    name = shard_file_name(metadata["name"], key.split, key.index, shards=key.count)
+    name = version_shard_name(metadata["name"], ShardKey.parse(facts["key"]))
     yield pool.shard_path(facts["pool"]), folder / name
     yield pool.index_path(facts["pool"]), folder / INDEX_DIRECTORY / index_file_name(name)
 

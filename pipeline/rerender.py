@@ -14,8 +14,7 @@ from schemas.catalog import CatalogRow
 from schemas.dataset import DatasetFolder
 from schemas.draws import uniform
 from schemas.recipe import recipe_from_json
-from schemas.shards import PlannedImage, ShardKey
-from schemas.tfds_files import shard_file_name
+from schemas.shards import PlannedImage, ShardKey, version_shard_name
 from schemas.tfrecord import CorruptShard
 
 
@@ -39,8 +38,7 @@ def verify_sources(
     pool = Pool(DatasetFolder(folder.parent).pool)
     names = {}
     for facts in metadata["shards"]:
-        key = ShardKey.parse(facts["key"])
-        name = shard_file_name(metadata["name"], key.split, key.index, shards=key.count)
+        name = version_shard_name(metadata["name"], ShardKey.parse(facts["key"]))
         names[name] = facts["pool"]
     config = VariantConfig.of(recipe)
     rows = [row for row in catalog if row.shard]

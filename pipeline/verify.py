@@ -19,8 +19,8 @@ from schemas.catalog import CatalogRow
 from schemas.dataset import DatasetFolder, Version
 from schemas.index import INDEX_DIRECTORY, index_file_name, index_text
 from schemas.records import MalformedRecord, Record, decode_record
-from schemas.shards import ShardKey, render_key
-from schemas.tfds_files import DATASET_INFO_FILE, SplitFacts, shard_file_name
+from schemas.shards import ShardKey, render_key, version_shard_name
+from schemas.tfds_files import DATASET_INFO_FILE, SplitFacts
 from schemas.tfrecord import FOOTER_BYTES, HEADER_BYTES, CorruptShard, read_frames
 
 _MOST_FAULTS = 5  # shown of one shard: a file that is cut has thousands
@@ -103,8 +103,7 @@ def _shards(
         if row.shard:
             images[row.shard][row.image_id] = row
     for facts in metadata["shards"]:
-        key = ShardKey.parse(facts["key"])
-        name = shard_file_name(metadata["name"], key.split, key.index, shards=key.count)
+        name = version_shard_name(metadata["name"], ShardKey.parse(facts["key"]))
         yield _Shard(
             folder / name,
             folder / INDEX_DIRECTORY / index_file_name(name),

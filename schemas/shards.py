@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from schemas.draws import encode_names, uniform, uniform_of
 from schemas.recipe import SPLITS
+from schemas.tfds_files import shard_file_name
 
 _KEY = re.compile(rf"({'|'.join(SPLITS)})-(\d{{5,}})-of-(\d{{5,}})")
 
@@ -178,4 +179,4 @@ def version_shard_name(dataset: str, key: ShardKey) -> str:
     >>> version_shard_name("plates", ShardKey("train", 3, 16))
     'plates-train.tfrecord-00003-of-00016'
     """
-    return f"{dataset}-{key.split}.tfrecord-{key.index:05d}-of-{key.count:05d}"
+    return shard_file_name(dataset, key.split, key.index, shards=key.count)
