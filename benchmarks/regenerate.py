@@ -18,6 +18,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.estimate import PLATES, estimate_table
+from benchmarks.leaks import leak_table
 from benchmarks.measure import Usage, run
 from benchmarks.pages import machine_line, markdown_table, put_into
 from benchmarks.plates import Row, write_manifest
@@ -166,10 +168,16 @@ def main(argv: Sequence[str]) -> None:
     args.folder.mkdir(parents=True, exist_ok=True)
     load = os.getloadavg()[0]
     found = _measure(args.folder, args.plates, args.rounds)
+    runs = {name: [(one.usage, one.metadata) for one in done] for name, done in found.items()}
+    whole = statistics.median(one.usage.cpu for one in found["from nothing"])
+    drawn = [Path(row["uri"]) for row in _draw(args.folder, args.plates + args.plates // 100)]
     records = sum(map(sum, found["from nothing"][0].metadata["records"].values()))
     text = (
         f"{machine_line(load)} {args.plates:,} plates, {records:,} records, medians of "
-        f"{args.rounds} rounds.\n\n{_table(found)}"
+        f"{args.rounds} rounds.\n\n{_table(found)}\n\n"
+        f"{leak_table(drawn, plate_seconds=whole / args.plates)}\n\n"
+        f"On paper, {PLATES:,} plates:\n\n"
+        f"{estimate_table(runs, plates=args.plates, cores=len(os.sched_getaffinity(0)))}"
     )
     if args.into:
         put_into(args.into, text)

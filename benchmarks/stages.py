@@ -19,7 +19,8 @@ from benchmarks.contenders import VARIANTS
 from pipeline.augment import Augmentation, sample_augmentation
 from pipeline.decode import decode_plate
 from pipeline.render import render
-from pipeline.variants import RenderTask, VariantConfig, make_records
+from pipeline.tasks import RenderTask, VariantConfig
+from pipeline.variants import make_records
 from schemas.recipe import Recipe
 from schemas.records import IMAGE_BYTES, Record, encode_record
 from schemas.shards import PlannedImage, render_key

@@ -76,9 +76,13 @@ def commit_version(
         _write_descriptions(partial, results, metadata)
         write_leaks(leaks, partial / LEAKS_FILE)
         _write_report(partial, results, metadata, leaks=leaks, pool=Pool(dataset.pool))
+        # all at once: of many files synced one by one, each would wait for the disk
+        for path in partial.iterdir():
+            if path.stat().st_nlink == 1 or path.is_dir():  # others were synced in the pool
+                sync(path)
         # last: a version is one that has it
         _write(partial / DATASET_INFO_FILE, _dataset_info(results, metadata))
-        sync(partial / INDEX_DIRECTORY)
+        sync(partial / DATASET_INFO_FILE)
         sync(partial)
         partial.rename(folder)
         sync(dataset.folder)
@@ -116,7 +120,6 @@ def _write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[obj
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows(rows)
-    sync(path)
 
 
 def _metadata(
@@ -141,6 +144,7 @@ def _metadata(
         "digests": dict(results.digests),
         # by split, then a number for each label in the order of the label set
         "planned_images": {split: list(numbers) for split, numbers in plan.counts.items()},
+        "origins": dict(plan.origins),
         "images": results.images_by_split(),
         "records": results.records_by_split(),
         "quotas": {split: list(quotas) for split, quotas in plan.quotas.by_split.items()},
@@ -172,7 +176,6 @@ def _write_descriptions(folder: Path, results: Results, metadata: Mapping[str, A
     recipe, name = results.plan.recipe, metadata["name"]
     catalog = folder / CATALOG_FILE
     write_catalog(_catalog_rows(results, name), catalog)
-    sync(catalog)
     write_rejects(results, folder / REJECTS_FILE)
     _write(folder / FEATURES_FILE, features_json(recipe.labels))
     _write(folder / LABEL_NAMES_FILE, label_names_txt(recipe.labels))
@@ -257,4 +260,3 @@ def _dataset_info(results: Results, metadata: Mapping[str, Any]) -> str:
 
 def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
-    sync(path)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.likeness import pack
+from pipeline.likeness_bits import pack
 from pipeline.near import find_near
 from pipeline.results import Results
 
@@ -193,17 +193,23 @@ def _parted(
         near: pairs of those, as from `find_near`.
         mends: the groups that leak, with their new group.
     """
-    firsts = [_first_of_splits(image for same in one for image in same) for one in alike]
-    offers: list[dict[str, tuple[int, SeenImage]]] = [
-        {split: (0, image) for split, image in first.items()} for first in firsts
-    ]
+    firsts = {  # of those alone that leak: a few among all
+        place: _first_of_splits(image for same in one for image in same)
+        for place, one in enumerate(alike)
+        if any(image.group in mends for same in one for image in same)
+    }
+    offers: dict[int, dict[str, tuple[int, SeenImage]]] = {
+        place: {split: (0, image) for split, image in first.items()}
+        for place, first in firsts.items()
+    }
     for i, j, bits in _each(near):
-        for here, there in ((i, j), (j, i)):
-            for split, image in firsts[there].items():
-                offer = (bits, image)
-                offers[here][split] = min(offers[here].get(split, offer), offer)
-    for one, offered in zip(alike, offers, strict=True):
-        for same in one:
+        if i in firsts and j in firsts:  # both leak or none does: they are joined
+            for here, there in ((i, j), (j, i)):
+                for split, image in firsts[there].items():
+                    offer = (bits, image)
+                    offers[here][split] = min(offers[here].get(split, offer), offer)
+    for place, offered in offers.items():
+        for same in alike[place]:
             exact = _first_of_splits(same)
             for image in same:
                 if image.group not in mends:

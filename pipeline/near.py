@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pipeline.likeness import BITS, FLIPS, turn
+from pipeline.likeness_bits import BITS, FLIPS, turn
 from schemas.draws import uniform
 
 FARTHEST = 20  # bits in which near-duplicates may differ, of 256

@@ -37,12 +37,14 @@ class DatasetPlan:
         counts: images by split, then by label index.
         quotas: expected variants of one image.
         shards: the shards, by split, then by index.
+        origins: images by where they come from, of those whose origin the manifest tells.
     """
 
     recipe: Recipe
     counts: Mapping[str, tuple[int, ...]]
     quotas: Quotas
     shards: tuple[ShardPlan, ...]
+    origins: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     def records(self) -> dict[str, tuple[int, ...]]:
         """Returns the records by split, then by label index, if no image is a reject."""
@@ -84,7 +86,8 @@ def plan_dataset(
         )
     digest = recipe.digest()
     plans = tuple(plan_shard(key, found, recipe_digest=digest) for key, found in images.items())
-    return DatasetPlan(recipe, counts, quotas, plans)
+    origins = collections.Counter(row.origin for row in rows if row.origin)
+    return DatasetPlan(recipe, counts, quotas, plans, dict(sorted(origins.items())))
 
 
 def _count(pairs: Iterable[tuple[str, int]], labels: int) -> dict[str, tuple[int, ...]]:

@@ -16,12 +16,14 @@ from typing import NamedTuple
 from pipeline.errors import BuildError
 from schemas.atomic import atomic_path, incomplete_path, write_atomic
 from schemas.index import index_text
-from schemas.recipe import canonical_json
+from schemas.recipe import canonical_json, text_digest
 from schemas.shards import is_shard_name, record_order
 
 _REPORT_SUFFIX = ".json"
 _SUFFIXES = (".tfrecord", ".idx", _REPORT_SUFFIX)
-_REPORT_FORMAT = 2
+_REPORT_FORMAT = 3
+_CHECK = '{"check":"'  # how a report begins; a digest of all that follows it
+_PART_BYTES = 1 << 20  # of a shard, read at a time
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -81,14 +83,22 @@ class ShardReport:
         """Returns the text of the report's file."""
         value = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         value["rejects"] = [dataclasses.astuple(reject) for reject in self.rejects]
-        return canonical_json({"format": _REPORT_FORMAT, **value})
+        text = canonical_json({"format": _REPORT_FORMAT, **value})
+        return f'{_CHECK}{text_digest(text)}",{text[1:]}'
 
     @classmethod
     def from_json(cls, text: str) -> "ShardReport":
-        """Returns the report that `to_json` wrote."""
+        """Returns the report that `to_json` wrote.
+
+        Raises:
+            ValueError, KeyError, TypeError: if it is anything else.
+        """
         value = json.loads(text)
         if value.pop("format") != _REPORT_FORMAT:
             raise ValueError("a shard report of another format")
+        check = value.pop("check")
+        if text_digest("{" + text[len(_CHECK) + len(check) + 2 :]) != check:
+            raise ValueError("its checksum does not hold")
         value["rejects"] = tuple(Reject(*reject) for reject in value["rejects"])
         value["images"] = {name: StoredImage(*facts) for name, facts in value["images"].items()}
         return cls(**value)
@@ -202,15 +212,15 @@ class Pool:
             rejects: the images that could not be used.
         """
         order = record_order(seed, [(name, image.copies) for name, image in images.items()])
+        places = [spool.place(image_id, variant) for image_id, variant in order]
+        lengths = [place.length for place in places]
         digest = hashlib.sha256()
-        lengths = []
         # the report makes the shard: its entry in the folder is synced with those before
         with atomic_path(self.shard_path(name), sync_folder=False) as path, path.open("wb") as out:
-            for image_id, variant in order:
-                framed = spool.read(image_id, variant)
-                out.write(framed)
-                digest.update(framed)
-                lengths.append(len(framed))
+            for run in joined(places):
+                for part in run.parts():
+                    out.write(part)
+                    digest.update(part)
         write_atomic(self.index_path(name), index_text(lengths), sync_folder=False)
         report = ShardReport(
             name,
@@ -225,15 +235,46 @@ class Pool:
 
 
 class Place(NamedTuple):
-    """Where a framed record lies: an open file, and bytes of it."""
+    """Where framed records lie: an open file, and bytes of it."""
 
     descriptor: int
     offset: int
     length: int
 
     def read(self) -> bytes:
-        """Returns the framed record."""
+        """Returns the bytes; fewer if the file is cut short."""
         return os.pread(self.descriptor, self.length, self.offset)
+
+    def head(self) -> bytes:
+        """Returns the first bytes: the length of a record's data."""
+        return os.pread(self.descriptor, 8, self.offset)
+
+    def parts(self) -> Iterator[bytes]:
+        """Gives the bytes in parts of bounded size.
+
+        Raises:
+            OSError: if the file is cut short.
+        """
+        for start in range(0, self.length, _PART_BYTES):
+            size = min(_PART_BYTES, self.length - start)
+            part = os.pread(self.descriptor, size, self.offset + start)
+            if len(part) != size:
+                raise OSError(f"a file was cut short while {size} bytes of it were read")
+            yield part
+
+
+def joined(places: Iterable[Place]) -> Iterator[Place]:
+    """Gives the same bytes in the same order in fewer places: neighbours become one."""
+    descriptor, offset, length = -1, 0, 0
+    for place in places:
+        if place.descriptor == descriptor and place.offset == offset + length:
+            length += place.length
+            continue
+        if length:
+            yield Place(descriptor, offset, length)
+        descriptor, offset, length = place
+    if length:
+        yield Place(descriptor, offset, length)
 
 
 class Spool:
@@ -265,10 +306,10 @@ class Spool:
             self._end += written
             block = block[written:]
 
-    def read(self, image_id: str, variant: int) -> bytes:
-        """Returns one record.
+    def place(self, image_id: str, variant: int) -> Place:
+        """Returns where one record lies.
 
         Raises:
             KeyError: if it was not added.
         """
-        return self._places[image_id, variant].read()
+        return self._places[image_id, variant]

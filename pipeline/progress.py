@@ -7,8 +7,6 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple, TextIO
 
-import tqdm
-
 _LOG_SECONDS = 30.0
 _BAR_SECONDS = 0.2
 
@@ -73,6 +71,8 @@ def shown(total_images: int, *, stream: TextIO | None = None) -> Iterator[None]:
 
 
 def _bar(total: int, start: Counts, out: TextIO, stop: threading.Event) -> None:
+    import tqdm  # noqa: PLC0415 - a log does without
+
     with tqdm.tqdm(total=total, unit=" images", file=out, dynamic_ncols=True) as bar:
         began = time.monotonic()
         stopped = False

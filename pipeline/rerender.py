@@ -9,7 +9,8 @@ from pipeline.decode import UnreadableImage
 from pipeline.errors import BuildError
 from pipeline.pool import Pool
 from pipeline.stored import StoredShard
-from pipeline.variants import RenderTask, VariantConfig, make_records, read_source
+from pipeline.tasks import RenderTask, VariantConfig
+from pipeline.variants import make_records, read_source
 from schemas.catalog import CatalogRow
 from schemas.dataset import DatasetFolder
 from schemas.draws import uniform

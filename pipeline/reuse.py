@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pipeline.errors import BuildError
@@ -111,25 +111,30 @@ class BaseRecords:
         right for a source whose content is what it was.
         """
         stored = shard.images[image.image_id]
-        same = (stored.label, stored.group, stored.copies) == (
-            image.label,
-            image.group,
-            image.copies,
+        variants: Sequence[int] = range(min(image.copies, stored.copies))
+        if not shard.sound:
+            variants = self._undamaged(image.image_id, variants, shard)
+        places = {variant: shard.place(image.image_id, variant) for variant in variants}
+        if (stored.label, stored.group, stored.copies) == (image.label, image.group, image.copies):
+            return TakenOver(places, {})
+        return TakenOver(
+            {}, {v: _with_new_facts(place.read(), image) for v, place in places.items()}
         )
-        taken = TakenOver({}, {})
-        variants = range(min(image.copies, stored.copies))
-        keys = render_keys(self._render_digest, image.image_id, variants, stored.content_digest)
+
+    def _undamaged(
+        self, image_id: str, variants: Iterable[int], shard: StoredShard
+    ) -> Sequence[int]:
+        """Returns those variants whose records are what they should be; others are rendered."""
+        content_digest = shard.images[image_id].content_digest
+        keys = render_keys(self._render_digest, image_id, variants, content_digest)
+        found = []
         for variant, key in zip(variants, keys, strict=True):
-            # a damaged record is left out, and so rendered
             with contextlib.suppress(OSError, CorruptShard, MalformedRecord):
-                framed = shard.read(image.image_id, variant)
-                if key.encode() not in framed[-_TAIL - FOOTER_BYTES :]:
-                    continue
-                if same:
-                    taken.places[variant] = shard.place(image.image_id, variant)
-                else:
-                    taken.patched[variant] = _with_new_facts(framed, image)
-        return taken
+                framed = shard.read(image_id, variant)
+                if key.encode() in framed[-_TAIL - FOOTER_BYTES :]:
+                    decode_record(unframe(framed))
+                    found.append(variant)
+        return found
 
 
 def _with_new_facts(framed: bytes, image: PlannedImage) -> bytes:

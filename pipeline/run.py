@@ -94,8 +94,17 @@ def _run_plainly(change: Change, config: BuildConfig, pool: Pool) -> None:
         )
         # as in the graph: while one shard is synced, the other goes on
         with concurrent.futures.ThreadPoolExecutor(SHARDS_AT_A_TIME) as lanes:
-            for _ in lanes.map(build, change.missing):
+            shards = lanes.map(build, change.missing)
+            _load_the_end()
+            for _ in shards:
                 pass
+
+
+def _load_the_end() -> None:
+    """Loads what the end of a build needs, while shards are read, digested and written."""
+    import pyarrow.parquet  # noqa: F401, PLC0415
+
+    import pipeline.finish  # noqa: F401, PLC0415
 
 
 def _run_engine(change: Change, config: BuildConfig, dataset: DatasetFolder) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pipeline import progress
 from pipeline.pool import Pool, Reject, ShardReport, Spool, StoredImage
 from pipeline.reuse import Base, BaseRecords
-from pipeline.variants import RenderTask, VariantConfig
+from pipeline.tasks import RenderTask, VariantConfig
 from pipeline.workers import RenderWorkers
 from schemas.recipe import Recipe
 from schemas.shards import PlannedImage, ShardPlan

@@ -11,16 +11,9 @@ import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
 
-from pipeline.decode import UnreadableImage
 from pipeline.pool import Reject
 from pipeline.processes import CallTimeout, ProcessDied, Processes
-from pipeline.variants import (
-    ImageRecords,
-    RenderTask,
-    VariantConfig,
-    make_records,
-    read_source,
-)
+from pipeline.tasks import ImageRecords, RenderTask, VariantConfig
 
 _CHUNK_IMAGES = 8  # few enough that the last chunks of a shard spread over the workers
 _CHUNK_RECORDS = 48  # bounds what one chunk sends back: 0.8 MB
@@ -122,6 +115,10 @@ def _readers() -> concurrent.futures.ThreadPoolExecutor:
 
 def _render_chunk(chunk: Sequence[RenderTask], config: VariantConfig) -> list[Outcome]:
     """Runs in a worker process: reads ahead with threads, renders in order."""
+    # OpenCV, which the process that asks can do without
+    from pipeline.decode import UnreadableImage  # noqa: PLC0415
+    from pipeline.variants import make_records, read_source  # noqa: PLC0415
+
     contents = [_readers().submit(read_source, task.image.uri) for task in chunk]
     outcomes: list[Outcome] = []
     for task, content in zip(chunk, contents, strict=True):

@@ -4,6 +4,7 @@ A drawn number is a pure function of a seed and of names, never of a generator
 with a state: any worker, in any order, draws the same number for the same thing.
 """
 
+import functools
 import hashlib
 import struct
 
@@ -30,7 +31,7 @@ def encode_names(*names: Name) -> bytes:
 def _encode(name: Name) -> bytes:
     if isinstance(name, str):
         text = name.encode()
-        return b"s" + _length(len(text)) + text
+        return b"s%b%b" % (_length(len(text)), text)
     if isinstance(name, int) and not isinstance(name, bool):
         text = b"%d" % name
         return b"i" + _length(len(text)) + text
@@ -41,7 +42,7 @@ _length = struct.Struct("<I").pack
 
 
 def uniform(seed: int, *names: Name) -> float:
-    """Returns a number in [0, 1) that depends on the seed and the names alone.
+    """Returns a number in [0, 1) that depends on the seed and the names, one or more, alone.
 
     The upper 53 bits of BLAKE2b's 64-bit digest, so that every value is an
     exact double and the same on every machine.
@@ -49,7 +50,13 @@ def uniform(seed: int, *names: Name) -> float:
     >>> uniform(0, "split", "plate-7")
     0.9693944237981474
     """
-    return uniform_of(encode_names(seed, *names))
+    return uniform_of(_beginning(seed, names[0]) + encode_names(*names[1:]))
+
+
+@functools.lru_cache(maxsize=64, typed=True)  # typed: True is no name, though it equals 1
+def _beginning(*names: Name) -> bytes:
+    """Returns the beginning that draws of one kind, or of one image, have in common."""
+    return encode_names(*names)
 
 
 def uniform_of(encoded: bytes) -> float:

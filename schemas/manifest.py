@@ -13,7 +13,8 @@ from schemas.labels import LabelSet
 from schemas.recipe import SPLITS
 from schemas.tables import BadTable, Cells, read_table, short
 
-COLUMNS = ("uri", "label", "image_id", "group", "split", "checksum")
+COLUMNS = ("uri", "label", "image_id", "group", "split", "checksum", "origin")
+DRAWN = "drawn"  # the origin of plates that a program drew: no micrographs
 REQUIRED = ("uri", "label")
 _SPLIT_SPELLINGS = {name: name for name in SPLITS} | {"val": "validation", "valid": "validation"}
 _UNKNOWN_LABEL, _UNKNOWN_SPLIT = -1, "?"  # stand in for what is at fault while rows are checked
@@ -31,6 +32,8 @@ class ManifestRow:
         group: images of one group stay in one split.
         split: the split it is pinned to, or None.
         checksum: the manifest's word for the source's content, or None.
+        origin: where the plate comes from, or None; decides no byte, and is counted in
+            `metadata.json`, so that results on drawn plates are not taken for others.
     """
 
     image_id: str
@@ -39,6 +42,7 @@ class ManifestRow:
     group: str
     split: str | None = None
     checksum: str | None = None
+    origin: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,6 +124,7 @@ class _Checker:
         self._by_id: dict[str, int] = {}  # place in `rows`
         self._indices: dict[str, int] = {}  # label as written -> index
         self._unknown: dict[str, list[int]] = {}  # label as written -> lines
+        self._origins: dict[str, str] = {}  # one text for all rows of an origin
 
     def add(self, line: int, cells: Cells) -> None:
         """Takes one line of the table."""
@@ -154,7 +159,7 @@ class _Checker:
         texts: list[str | None] = [cells.get(column, "") for column in COLUMNS]
         if _bad_text("".join(filter(None, texts))):  # one check where all is well
             texts = [self._sound(line, column, cells.get(column, "")) for column in COLUMNS]
-        uri, label, image_id, group, split, checksum = texts
+        uri, label, image_id, group, split, checksum, origin = texts
         index = _UNKNOWN_LABEL if label is None else self._label(line, label.strip())
         pin = _UNKNOWN_SPLIT if split is None else self._split(line, split.strip())
         if uri is not None and not uri.strip():
@@ -164,7 +169,10 @@ class _Checker:
             return None
         image_id = image_id or default_image_id(uri)
         checksum = checksum.strip() if checksum else None
-        return ManifestRow(image_id, uri, index, group or image_id, pin, checksum or None)
+        origin = self._origins.setdefault(origin.strip(), origin.strip()) if origin else None
+        return ManifestRow(
+            image_id, uri, index, group or image_id, pin, checksum or None, origin or None
+        )
 
     def _sound(self, line: int, column: str, text: str) -> str | None:
         """Returns a cell's text, or None if it cannot be used."""

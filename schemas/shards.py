@@ -122,11 +122,11 @@ def plan_shard(key: ShardKey, images: Iterable[PlannedImage], *, recipe_digest: 
         recipe_digest: `Recipe.digest()`.
     """
     ordered = tuple(sorted(images, key=lambda image: image.image_id))
-    digest = hashlib.sha256(encode_names(recipe_digest, str(key)))
-    for image in ordered:
-        digest.update(
-            encode_names(image.image_id, image.group, image.label, image.copies, image.fingerprint)
-        )
+    names = [
+        encode_names(image.image_id, image.group, image.label, image.copies, image.fingerprint)
+        for image in ordered
+    ]
+    digest = hashlib.sha256(b"".join([encode_names(recipe_digest, str(key)), *names]))
     return ShardPlan(key, ordered, digest.hexdigest()[:32])
 
 

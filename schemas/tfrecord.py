@@ -33,6 +33,11 @@ def frame(data: bytes) -> bytes:
     )
 
 
+def is_frame_head(head: bytes, framed_bytes: int) -> bool:
+    """Returns whether 8 bytes or more begin a framed record of this size, its frame included."""
+    return head[:8] == struct.pack("<Q", framed_bytes - HEADER_BYTES - FOOTER_BYTES)
+
+
 def unframe(framed: bytes) -> bytes:
     """Returns the data of one framed record, checksums verified.
 

@@ -43,6 +43,18 @@ def relabel(manifest, number, label):
     write_rows(manifest, rows)
 
 
+def test_origins_are_counted_and_decide_no_byte(plates, built, tmp_path):
+    rows = read_rows(plates)
+    columns = ("uri", "label", "image_id", "group", "origin")
+    told = [
+        [str(plates.parent / row[0]), *row[1:], "drawn" * (n > 2)] for n, row in enumerate(rows)
+    ]
+    outcome = build_quietly(write_rows(tmp_path / "plates.csv", told, columns), tmp_path / "drops")
+    assert outcome.metadata["origins"] == {"drawn": len(rows) - 3}
+    assert metadata(built / "1.0.0")["origins"] == {}
+    assert shards(outcome.folder) == shards(built / "1.0.0")
+
+
 def test_a_version_has_every_image_and_every_record(built):
     version = built / "1.0.0"
     rows = catalog(version)

@@ -91,7 +91,8 @@ def test_a_third_of_the_images_is_of_drops_seen_several_times():
 
 def test_manifest_and_files(demo):
     rows = read_manifest(demo)
-    assert list(rows[0]) == ["uri", "label", "image_id", "group"]
+    assert list(rows[0]) == ["uri", "label", "image_id", "group", "origin"]
+    assert {row["origin"] for row in rows} == {"drawn"}  # they must not pass for micrographs
     assert {row["label"] for row in rows} == set(PAPER10.names)
     assert set(contents(demo)) == {"plates.csv", "corrections.csv"} | {row["uri"] for row in rows}
     assert len({row["image_id"] for row in rows}) == IMAGES

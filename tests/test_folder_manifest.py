@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.folder_manifest import group_of, write_folder_manifest
+from pipeline.folder_manifest import write_folder_manifest
+from schemas.imagers import group_of
 from schemas.labels import PAPER10
 from schemas.manifest import ManifestRow, read_manifest
 

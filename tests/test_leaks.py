@@ -18,7 +18,8 @@ from PIL import Image, ImageEnhance
 from pipeline.decode import decode_plate
 from pipeline.demo.plates import draw_plate
 from pipeline.leaks import EXACT, LABEL_CONFLICT, NEAR, Leak, Leaks, SeenImage, find_leaks
-from pipeline.likeness import BITS, FLIPS, find_likeness, pack, turn
+from pipeline.likeness import find_likeness
+from pipeline.likeness_bits import BITS, FLIPS, pack, turn
 from pipeline.near import BANDS, FARTHEST, find_near
 from pipeline.report import report_html
 from pipeline.report.checks import find_checks

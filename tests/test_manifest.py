@@ -178,6 +178,12 @@ def test_header_only(convert):
 
 
 @pytest.mark.parametrize("convert", [str, to_parquet])
+def test_an_origin_is_kept_as_written(convert):
+    rows = read(convert("uri,label,origin\na.jpg,Clear, drawn \nb.jpg,Clear,\n"))
+    assert [row.origin for row in rows] == ["drawn", None]
+
+
+@pytest.mark.parametrize("convert", [str, to_parquet])
 @pytest.mark.parametrize(
     ("header", "message"),
     [

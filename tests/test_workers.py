@@ -15,7 +15,7 @@ import pytest
 
 from pipeline.pool import Reject
 from pipeline.processes import CallTimeout, ProcessDied, Processes
-from pipeline.variants import RenderTask, VariantConfig
+from pipeline.tasks import RenderTask, VariantConfig
 from pipeline.workers import RenderWorkers
 from schemas.recipe import Recipe
 from schemas.shards import PlannedImage

@@ -21,6 +21,7 @@ from pipeline.demo.optics import encode_jpeg, take_picture
 from pipeline.demo.scene import HEIGHT, WIDTH, Bytes, draw_scene, find_drop, find_well
 from schemas.atomic import write_atomic
 from schemas.labels import PAPER10
+from schemas.manifest import DRAWN
 
 MANIFEST = "plates.csv"
 CORRECTIONS = "corrections.csv"
@@ -112,10 +113,11 @@ def _manifest(seed: int, inspections: list[Inspection]) -> str:
             inspection.label,
             _image_id(seed, inspection),
             drop_name(seed, inspection.number),
+            DRAWN,
         )
         for inspection in inspections
     ]
-    return _csv([("uri", "label", "image_id", "group"), *rows])
+    return _csv([("uri", "label", "image_id", "group", "origin"), *rows])
 
 
 def _corrections(seed: int, inspections: list[Inspection]) -> str:
@@ -149,7 +151,8 @@ def write_demo(
         on_image: called after each plate with the number of plates done.
 
     Returns:
-        Path of the manifest (columns uri, label, image_id, group), which is written last.
+        Path of the manifest (columns uri, label, image_id, group and origin, which is
+        "drawn"), written last.
 
     Raises:
         ValueError: if there are too few images or workers, or the folder holds anything.

@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.report import wording
 from pipeline.report.facts import ReportFacts
-from pipeline.report.markup import Html, code_block, element, given, joined, measure, table
+from pipeline.report.markup import Html, code_block, cut, element, given, joined, measure, table
 from schemas.dataset import METADATA_FILE
 from schemas.records import RECORD_SIDE
 
@@ -105,6 +105,12 @@ def _tf_data_lines(facts: ReportFacts) -> list[str]:
 def _source_rows(metadata: Mapping[str, Any]) -> Iterator[_Row]:
     build = metadata["build"]
     yield "Manifest", given(str(build.get("manifest", "unknown")), 300)
+    origins = metadata.get("origins", {})
+    if origins:
+        numbers = (
+            f"{cut(name)}: {wording.count(number, 'image')}" for name, number in origins.items()
+        )
+        yield "Where its plates come from", given("; ".join(numbers), 300)
     yield "Parent version", given(metadata["parent"] or "none, the first one")
     yield "Created", given(wording.moment(metadata["created"]))
     yield "Tool version", given(metadata["tool_version"])
