@@ -8,10 +8,17 @@ from setuptools import find_packages, setup
 ROOT = Path(__file__).parent
 VERSION_LINE = (ROOT / "pipeline" / "version.py").read_text(encoding="utf-8").splitlines()[-1]
 
+TRAINER = [
+    "jinja2>=3.1",
+    "matplotlib>=3.9",
+    "scikit-learn>=1.5",
+    "scipy>=1.13",
+    "tensorboard>=2.20",  # TensorFlow 2.21 no longer brings it
+    "tensorflow==2.21.*",
+]
 # What reads a finished dataset in tests; the pipeline itself needs none of it.
 READERS = [
     "mlcroissant>=1.0",
-    "tensorflow==2.21.*",
     "tensorflow-datasets==4.9.*",
     "tfrecord==1.14.*",
 ]
@@ -24,7 +31,6 @@ TOOLS = [
     "pytest-timeout>=2.3",
     "pytest-xdist>=3.6",
     "ruff>=0.15",
-    "scikit-learn>=1.5",
 ]
 
 setup(
@@ -35,8 +41,12 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.11,<3.12",
-    packages=find_packages(include=["pipeline*", "schemas*"]),
-    package_data={"pipeline.report": ["*.css"]},
+    packages=find_packages(include=["pipeline*", "schemas*", "trainer*"]),
+    package_data={
+        "pipeline.report": ["*.css"],
+        "trainer.report": ["*.css", "*.html"],
+        "trainer.predict": ["*.css", "*.html"],
+    },
     install_requires=[
         # one release: the engine's inner ways are relied on and tested (pipeline/graph.py)
         "apache-beam==2.77.*",
@@ -48,5 +58,5 @@ setup(
         "pyarrow>=17",
         "tqdm>=4.66",
     ],
-    extras_require={"test": READERS + TOOLS},
+    extras_require={"trainer": TRAINER, "test": TRAINER + READERS + TOOLS},
 )

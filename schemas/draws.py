@@ -42,7 +42,7 @@ _length = struct.Struct("<I").pack
 
 
 def uniform(seed: int, *names: Name) -> float:
-    """Returns a number in [0, 1) that depends on the seed and the names, one or more, alone.
+    """Returns a number in [0, 1) that depends on the seed and the names alone.
 
     The upper 53 bits of BLAKE2b's 64-bit digest, so that every value is an
     exact double and the same on every machine.
@@ -50,7 +50,7 @@ def uniform(seed: int, *names: Name) -> float:
     >>> uniform(0, "split", "plate-7")
     0.9693944237981474
     """
-    return uniform_of(_beginning(seed, names[0]) + encode_names(*names[1:]))
+    return uniform_of(_beginning(seed, *names[:1]) + encode_names(*names[1:]))
 
 
 @functools.lru_cache(maxsize=64, typed=True)  # typed: True is no name, though it equals 1

@@ -13,9 +13,10 @@ PACKAGES = ("schemas", "pipeline", "trainer")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 MOST_LINES = 320
 
-# Own package -> own packages it may import. One module has one more edge.
+# Own package -> own packages it may import. One part of one package has one more edge: what a
+# network is given at inference is rendered as its records were.
 MAY_IMPORT = {"schemas": set(), "pipeline": {"schemas"}, "trainer": {"schemas"}}
-CROSS_EDGE = ("trainer.predict", "pipeline.render")
+CROSS_EDGE = ("trainer.predict.", {"pipeline.render", "pipeline.decode", "pipeline.augment"})
 
 TOP_LEVEL = {
     *("pipeline", "trainer", "schemas", "tests", "setup.py", "Dockerfile", "README.md"),
@@ -49,7 +50,9 @@ def test_imports_run_one_way(path):
         top = name.partition(".")[0]
         if top in PACKAGES and top != own and top not in MAY_IMPORT[own]:
             module, _, _ = name.rpartition(".")
-            assert (module_name(path), module) == CROSS_EDGE, f"imports {name}"
+            within, allowed = CROSS_EDGE
+            assert f"{module_name(path)}.".startswith(within), f"imports {name}"
+            assert module in allowed, f"imports {name}"
         assert top not in {"tests", "benchmarks"}, f"imports {name}"
 
 

@@ -126,6 +126,8 @@ def test_kills_at_any_moment_lose_nothing(tmp_path):
     manifest = draw_plates(tmp_path / "plates", counts)
     workshop = Workshop(manifest, tmp_path / "drops")
     command = build_arguments(manifest, workshop.out)
+    assert run(*command).returncode == 0
+    edit(manifest, 20)  # an update, to know how long one takes here and now
     began = time.monotonic()
     assert run(*command).returncode == 0
     seconds = time.monotonic() - began
@@ -137,7 +139,7 @@ def test_kills_at_any_moment_lose_nothing(tmp_path):
                 draw_plate(manifest.parent / row[0], 2000 + 100 * number + len(row[0]))
         before = {name: shards(workshop.out / name) for name in versions(workshop.out)}
         process = start(*command)
-        time.sleep(seconds * (0.3 + 0.9 * uniform(0, "kill", number)))
+        time.sleep(seconds * (0.2 + 0.9 * uniform(0, "kill", number)))
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         killed += process.returncode == -signal.SIGKILL

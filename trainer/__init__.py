@@ -1,0 +1,1 @@
+"""Trains and evaluates eight networks on the shards of a dataset, and prints a paper's tables."""

@@ -1,0 +1,1 @@
+"""Training of one network on one version: steps, epochs, checkpoints, signals."""
