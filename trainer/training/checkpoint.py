@@ -113,7 +113,7 @@ def _room(run: RunFolder, *, size: int) -> Iterator[None]:
         yield
     except (OSError, RuntimeError) as error:  # h5py has both
         if getattr(error, "errno", None) in _FULL or "No space left" in str(error):
-            raise
+            raise TemporaryError(message) from error
         raise
 
 
