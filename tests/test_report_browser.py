@@ -1,16 +1,14 @@
 """The report of a version in a real browser, opened from a file as a person opens it."""
 
-import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Dialog
-from playwright.sync_api import Page as Tab
+from playwright.sync_api import Browser
 
 from pipeline.report import report_html
 from pipeline.report.markup import cut, visible
-from tests.browser import open_browser
+from tests.browser import CONTRASTS, Opened, open_browser
 from tests.report_facts import HOSTILE, REJECT, hostile_facts, make_facts
 
 pytestmark = pytest.mark.browser
@@ -25,49 +23,6 @@ HEADINGS = [
     "What it was built from",
     "Timing",
 ]
-# Contrast of every piece of text with what lies behind it (WCAG 2), as [ratio, text].
-CONTRASTS = """() => {
-  const parse = (color) => color.match(/[\\d.]+/g).map(Number);
-  const light = (color) => {
-    const [r, g, b] = parse(color).map((v) => v / 255)
-      .map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const behind = (element) => {
-    for (let at = element; at; at = at.parentElement) {
-      const color = getComputedStyle(at).backgroundColor;
-      if ((parse(color)[3] ?? 1) > 0) return color;
-    }
-    throw new Error("no background");
-  };
-  return [...document.body.querySelectorAll("*")]
-    .filter((element) => [...element.childNodes].some(
-      (node) => node.nodeType === Node.TEXT_NODE && node.data.trim()))
-    .map((element) => {
-      const pair = [light(getComputedStyle(element).color), light(behind(element))];
-      return [(Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05), element.textContent];
-    });
-}"""
-
-
-@dataclasses.dataclass
-class Opened:
-    """A page, and what happened since it was opened."""
-
-    tab: Tab
-    complaints: list[str] = dataclasses.field(default_factory=list)
-    requests: list[str] = dataclasses.field(default_factory=list)
-
-    def open(self, path: Path) -> None:
-        def dismiss(dialog: Dialog) -> None:
-            self.complaints.append(f"dialog: {dialog.message}")
-            dialog.dismiss()
-
-        self.tab.on("console", lambda message: self.complaints.append(message.text))
-        self.tab.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.tab.on("dialog", dismiss)
-        self.tab.on("request", lambda request: self.requests.append(request.url))
-        self.tab.goto(path.as_uri(), wait_until="networkidle")
 
 
 @pytest.fixture(scope="module")

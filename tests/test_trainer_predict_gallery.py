@@ -13,9 +13,8 @@ from PIL import Image
 from playwright.sync_api import Browser
 
 from schemas.labels import MARCO4, PAPER10
-from tests.browser import open_browser
+from tests.browser import CONTRASTS, open_browser
 from tests.plates import draw_plate
-from tests.test_report_browser import CONTRASTS
 from tests.trainer_predict_runs import make_origin, predictions_of
 from trainer.predict.ahead import Failure
 from trainer.predict.drops import find_drops, first_drops

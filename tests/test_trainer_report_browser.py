@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browser import open_browser
-from tests.test_report_browser import CONTRASTS, Opened
+from tests.browser import CONTRASTS, Opened, open_browser
 from tests.trainer_report_facts import (
     CLOSER,
     FORMULA,
