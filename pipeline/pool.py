@@ -18,12 +18,13 @@ from schemas.atomic import atomic_path, incomplete_path, write_atomic
 from schemas.index import index_text
 from schemas.recipe import canonical_json, text_digest
 from schemas.shards import is_shard_name, record_order
+from schemas.tfrecord import HEAD_BYTES
 
 _REPORT_SUFFIX = ".json"
 _SUFFIXES = (".tfrecord", ".idx", _REPORT_SUFFIX)
 _REPORT_FORMAT = 3
 _CHECK = '{"check":"'  # how a report begins; a digest of all that follows it
-_PART_BYTES = 1 << 20  # of a shard, read at a time
+PART_BYTES = 1 << 20  # of a shard, read at a time
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -214,11 +215,11 @@ class Pool:
         order = record_order(seed, [(name, image.copies) for name, image in images.items()])
         places = [spool.place(image_id, variant) for image_id, variant in order]
         lengths = [place.length for place in places]
-        digest = hashlib.sha256()
+        digest, memory = hashlib.sha256(), memoryview(bytearray(PART_BYTES))
         # the report makes the shard: its entry in the folder is synced with those before
         with atomic_path(self.shard_path(name), sync_folder=False) as path, path.open("wb") as out:
             for run in joined(places):
-                for part in run.parts():
+                for part in run.parts(memory):
                     out.write(part)
                     digest.update(part)
         write_atomic(self.index_path(name), index_text(lengths), sync_folder=False)
@@ -245,21 +246,23 @@ class Place(NamedTuple):
         """Returns the bytes; fewer if the file is cut short."""
         return os.pread(self.descriptor, self.length, self.offset)
 
-    def head(self) -> bytes:
-        """Returns the first bytes: the length of a record's data."""
-        return os.pread(self.descriptor, 8, self.offset)
+    def head(self) -> memoryview:
+        """Returns the first bytes, which tell a record's length (`schemas.tfrecord`)."""
+        return memoryview(os.pread(self.descriptor, HEAD_BYTES, self.offset))
 
-    def parts(self) -> Iterator[bytes]:
-        """Gives the bytes in parts of bounded size.
+    def parts(self, memory: memoryview) -> Iterator[memoryview]:
+        """Gives the bytes in parts, each until the next one is asked for.
+
+        Args:
+            memory: to read into: fresh memory for each part costs more than filling it.
 
         Raises:
             OSError: if the file is cut short.
         """
-        for start in range(0, self.length, _PART_BYTES):
-            size = min(_PART_BYTES, self.length - start)
-            part = os.pread(self.descriptor, size, self.offset + start)
-            if len(part) != size:
-                raise OSError(f"a file was cut short while {size} bytes of it were read")
+        for start in range(0, self.length, len(memory)):
+            part = memory[: self.length - start]
+            if os.preadv(self.descriptor, [part], self.offset + start) != len(part):
+                raise OSError(f"a file was cut short while {len(part)} bytes of it were read")
             yield part
 
 

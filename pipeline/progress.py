@@ -41,8 +41,13 @@ class Tally:
     def add(self, *, images: int, rendered: int = 0, opened: int = 0, rejects: int = 0) -> None:
         """Adds what was just finished."""
         with self._lock:
-            done = (images, rendered, opened, rejects)
-            self._counts = Counts(*map(sum, zip(self._counts, done, strict=True)))
+            now = self._counts
+            self._counts = Counts(
+                now.images + images,
+                now.rendered + rendered,
+                now.opened + opened,
+                now.rejects + rejects,
+            )
 
     def read(self) -> Counts:
         """Returns the counts so far."""

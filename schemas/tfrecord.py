@@ -11,6 +11,7 @@ from typing import BinaryIO
 import google_crc32c
 
 HEADER_BYTES = 12
+HEAD_BYTES = 8  # of the header: the length of the data
 FOOTER_BYTES = 4
 _MASK_DELTA = 0xA282EAD8
 _MOST_BYTES = 2**31 - 1  # no protocol buffer is longer
@@ -33,9 +34,9 @@ def frame(data: bytes) -> bytes:
     )
 
 
-def is_frame_head(head: bytes, framed_bytes: int) -> bool:
-    """Returns whether 8 bytes or more begin a framed record of this size, its frame included."""
-    return head[:8] == struct.pack("<Q", framed_bytes - HEADER_BYTES - FOOTER_BYTES)
+def is_frame_head(head: bytes | memoryview, framed_bytes: int) -> bool:
+    """Returns whether `HEAD_BYTES` begin a framed record of this size, its frame included."""
+    return head == struct.pack("<Q", framed_bytes - HEADER_BYTES - FOOTER_BYTES)
 
 
 def unframe(framed: bytes) -> bytes:

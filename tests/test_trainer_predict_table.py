@@ -1,7 +1,6 @@
 """From views to ranked rows: batches, averages, ranks, and the table that holds them."""
 
 import csv
-import io
 import itertools
 
 import numpy as np
@@ -11,12 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.labels import MARCO4, PAPER10
-from tests.trainer_predict_runs import CRYSTALS, make_origin, predictions_of, shares
+from tests.trainer_predict_runs import CRYSTALS, make_origin, predictions_of
 from trainer.errors import TrainerError, UsageError
 from trainer.predict.ahead import Failure
 from trainer.predict.classify import classify
 from trainer.predict.predictions import rank_predictions
-from trainer.predict.progress import watched
 from trainer.predict.sources import Source
 from trainer.predict.tables import check_folder, check_table_path, columns, write_predictions
 
@@ -162,22 +160,3 @@ def test_places_to_write_are_checked_first(tmp_path):
     (tmp_path / "page.html").mkdir()
     with pytest.raises(UsageError, match="is a folder"):
         check_folder(tmp_path / "page.html")
-
-
-def test_progress_goes_to_a_log_now_and_then(monkeypatch):
-    monkeypatch.setattr("trainer.predict.progress.LOG_SECONDS", 0.0)
-    out = io.StringIO()
-    outcomes = [shares(0.5), BAD]
-    assert list(watched(outcomes, 2, stream=out)) == outcomes
-    assert "2 of 2 images" in out.getvalue()
-    assert "1 could not be used" in out.getvalue()
-
-
-def test_progress_is_a_bar_on_a_terminal():
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    out = Terminal()
-    assert len(list(watched([shares(0.5)] * 3, 3, stream=out))) == 3
-    assert "3/3" in out.getvalue()

@@ -1,5 +1,6 @@
 """The parts of a training: learning rate, flips and turns, seeds, steps, passes, signals."""
 
+import contextlib
 import dataclasses
 import io
 import json
@@ -16,11 +17,11 @@ import pytest
 from tests.trainer_runs import SHORT, make_config, make_request
 from trainer.errors import DivergedError, StoppedError, TemporaryError, UsageError
 from trainer.networks import NETWORKS
+from trainer.progress import Progress
 from trainer.recipes import MODERN, PAPER
 from trainer.run_folder import RunState
 from trainer.training.device import Wanted, open_device, quiet, refuse_cluster
 from trainer.training.lock import locked
-from trainer.training.progress import Progress
 from trainer.training.stop import Stop, watched
 from trainer.training.sweep import sweep, sweep_names
 
@@ -440,7 +441,7 @@ def test_a_sweep_ends_where_it_is_stopped():
 
 
 def test_a_log_has_a_line_every_half_minute(monkeypatch):
-    monkeypatch.setattr("trainer.training.progress._LOG_SECONDS", 0.0)
+    monkeypatch.setattr("trainer.progress._LOG_SECONDS", 0.0)
     out = io.StringIO()
     progress = Progress("epoch 3 of 70", 81_000, stream=out)
     progress.add(12_800, "loss 1.920")
@@ -448,3 +449,15 @@ def test_a_log_has_a_line_every_half_minute(monkeypatch):
     assert line.startswith("epoch 3 of 70: 12,800 of 81,000 records (")
     assert line.rstrip().endswith("left")
     assert "/s), loss 1.920, " in line
+
+
+def test_a_terminal_has_a_bar_that_goes_away():
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    out = Terminal()
+    with contextlib.closing(Progress("predicting", 3, unit="images", stream=out)) as progress:
+        progress.add(3, "1 could not be used")
+    assert "0/3" in out.getvalue()
+    assert out.getvalue().endswith("\r")

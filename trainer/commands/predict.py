@@ -69,7 +69,6 @@ def run(args: argparse.Namespace) -> int:
     """Runs the command and returns its exit code."""
     from trainer.predict.gallery import gallery_html  # noqa: PLC0415 - help loads no NumPy
     from trainer.predict.origin import origin_of  # noqa: PLC0415
-    from trainer.predict.progress import watched  # noqa: PLC0415
     from trainer.predict.run import predict  # noqa: PLC0415
     from trainer.predict.sources import find_sources  # noqa: PLC0415
     from trainer.predict.tables import write_predictions  # noqa: PLC0415
@@ -81,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     origin = origin_of(trained, views=config.views)
     sources = find_sources(args.images, labels=origin.labels)
     _say("\n".join(_before(len(sources), origin)))
-    predictions = predict(trained, sources, origin=origin, config=config, watch=watched)
+    predictions = predict(trained, sources, origin=origin, config=config)
     if args.out:
         write_predictions(args.out, predictions, origin=origin)
     if args.html:

@@ -1,12 +1,13 @@
 """Predictions of a network for every record of a split. The only module here with TensorFlow."""
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from trainer.dataset import DatasetVersion
 from trainer.evaluation.predictions import Predictions, join_batches
-from trainer.evaluation.progress import shown
+from trainer.progress import Progress
 
 if TYPE_CHECKING:
     import keras
@@ -35,13 +36,14 @@ def predict_split(
     batches: list[dict[str, Any]] = []
     logits: list[Any] = []
     forward = _forward(model)
-    with data_errors(), shown(f"predicting {split}", reader.records) as done:
+    progress = Progress(f"predicting {split}", reader.records)
+    with data_errors(), contextlib.closing(progress):
         for batch in reader.in_order(batch_size=batch_size):
             logits.append(forward(batch.pop("image")))
             batches.append({key: value.numpy() for key, value in batch.items()})
             if len(logits) > 1:  # one behind: the device has its next batch while we fetch
                 logits[-2] = _fetched(logits[-2])
-            done(len(batches[-1]["label"]))
+            progress.add(len(batches[-1]["label"]))
         logits[-1] = _fetched(logits[-1])
     return join_batches(batches, logits, parameters=model.count_params())
 

@@ -1,20 +1,19 @@
 """The work of `trainer predict`: from a run and a list of images to ranked predictions."""
 
-from collections.abc import Callable, Iterable, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline.render import SIDE
 from schemas.recipe import RenderConfig
 from trainer.errors import UsageError
-from trainer.predict.ahead import RenderAhead, RenderTask
+from trainer.predict.ahead import Failure, RenderAhead, RenderTask
 from trainer.predict.classify import Classified, classify
 from trainer.predict.config import PredictConfig
 from trainer.predict.origin import Origin
 from trainer.predict.predictions import Prediction, rank_predictions
 from trainer.predict.sources import Source
+from trainer.progress import Progress
 from trainer.run_folder import RunFolder
-
-# Is handed the outcomes and how many there will be, and gives them on.
-Watch = Callable[[Iterable[Classified], int], Iterable[Classified]]
 
 
 def predict(
@@ -23,7 +22,6 @@ def predict(
     *,
     origin: Origin,
     config: PredictConfig,
-    watch: Watch,
 ) -> list[Prediction]:
     """Returns what a run says of images, likeliest crystals first, failures last.
 
@@ -32,7 +30,6 @@ def predict(
         sources: the images.
         origin: of the run, for its labels and its temperature.
         config: how.
-        watch: shows the progress.
 
     Raises:
         UsageError: if the run has no weights, or is for images of another size.
@@ -53,4 +50,14 @@ def predict(
             batch_size=config.batch_size,
             temperature=origin.temperature,
         )
-        return rank_predictions(sources, watch(outcomes, len(sources)), labels=origin.labels)
+        return rank_predictions(sources, _watched(outcomes, len(sources)), labels=origin.labels)
+
+
+def _watched(outcomes: Iterable[Classified], total: int) -> Iterator[Classified]:
+    """Gives the outcomes on, and shows how many there were."""
+    failures = 0
+    with contextlib.closing(Progress("predicting", total, unit="images")) as progress:
+        for outcome in outcomes:
+            failures += isinstance(outcome, Failure)
+            progress.add(1, f"{failures} could not be used")
+            yield outcome

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from trainer.errors import DivergedError, StoppedError
+from trainer.progress import Progress
 from trainer.training.learner import Sums
-from trainer.training.progress import Progress
 from trainer.training.stop import Stop
 
 _CALL_SECONDS = 0.25

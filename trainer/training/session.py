@@ -11,6 +11,7 @@ import tensorflow as tf
 from trainer.dataset import DatasetVersion
 from trainer.errors import UsageError
 from trainer.input import data_errors, open_split
+from trainer.progress import Progress
 from trainer.run_config import RunConfig
 from trainer.run_folder import RunFolder, RunState
 from trainer.training import checkpoint
@@ -20,7 +21,6 @@ from trainer.training.environment import note_session
 from trainer.training.events import Events
 from trainer.training.learner import Learner, Sums
 from trainer.training.passes import Place, go_through
-from trainer.training.progress import Progress
 from trainer.training.request import TrainRequest
 from trainer.training.stop import Stop
 from trainer.training.telling import tell_end, tell_epoch, tell_start

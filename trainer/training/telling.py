@@ -4,11 +4,11 @@ import math
 from collections.abc import Sequence
 
 from trainer.networks import NETWORKS
+from trainer.progress import duration
 from trainer.run_config import RunConfig
 from trainer.run_folder import RunFolder, RunState
 from trainer.training.device import Device
 from trainer.training.events import Events
-from trainer.training.progress import duration
 
 _CHANCE_MARGIN = 0.01  # nats; a loss so near to that of knowing nothing has learnt nothing
 _REPEAT = 10  # epochs until a network that still learns nothing is called out again
@@ -61,9 +61,9 @@ def tell_epoch(events: Events, config: RunConfig, state: RunState) -> None:
     if least > chance - _CHANCE_MARGIN and state.epoch % _REPEAT == 1:
         events.tell(
             "not_learning",
-            f"{NETWORKS[config.arch].title} does not learn: after epoch {state.epoch} its loss is "
-            f"{least:.3f}, that of knowing nothing is {chance:.3f}; try another --learning-rate or "
-            "--init",
+            f"{NETWORKS[config.arch].title} has not learned yet: after epoch {state.epoch} its "
+            f"loss is {least:.3f}, that of knowing nothing is {chance:.3f}; if it stays so, try "
+            "another --learning-rate or --init",
             arch=config.arch,
             epoch=state.epoch,
             loss=least,

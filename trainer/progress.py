@@ -1,4 +1,4 @@
-"""Progress within an epoch: a bar on a terminal, a line every 30 s in a log."""
+"""Progress of a pass over records or images: a bar on a terminal, a line every 30 s in a log."""
 
 import sys
 import time
@@ -10,10 +10,19 @@ _LOG_SECONDS = 30.0
 
 
 class Progress:
-    """Shows how far an epoch is; it tells no more than it is told."""
+    """Shows how far a pass is; it tells no more than it is told.
 
-    def __init__(self, title: str, total: int, *, stream: TextIO | None = None):
-        self._title, self._total = title, total
+    Args:
+        title: of the pass, such as "epoch 3 of 70".
+        total: how many there are.
+        unit: of what.
+        stream: where to; by default the standard error stream.
+    """
+
+    def __init__(
+        self, title: str, total: int, *, unit: str = "records", stream: TextIO | None = None
+    ):
+        self._title, self._total, self._unit = title, total, unit
         self._out = stream or sys.stderr
         self._done = 0
         self._began = self._told = time.monotonic()
@@ -22,23 +31,23 @@ class Progress:
             self._bar = tqdm.tqdm(
                 total=total,
                 desc=title,
-                unit=" records",
+                unit=f" {unit}",
                 file=self._out,
                 dynamic_ncols=True,
                 leave=False,
             )
 
-    def add(self, records: int, note: str) -> None:
-        """Counts records that are done.
+    def add(self, count: int, note: str = "") -> None:
+        """Counts what is done.
 
         Args:
-            records: how many more.
+            count: how many more.
             note: what else there is to say, such as the loss so far.
         """
-        self._done += records
+        self._done += count
         if self._bar is not None:
             self._bar.set_postfix_str(note, refresh=False)
-            self._bar.update(records)
+            self._bar.update(count)
             return
         now = time.monotonic()
         if now - self._told >= _LOG_SECONDS:
@@ -47,8 +56,8 @@ class Progress:
             decimals = 0 if rate >= 10 else 1
             left = duration((self._total - self._done) / rate)
             print(
-                f"{self._title}: {self._done:,} of {self._total:,} records "
-                f"({rate:,.{decimals}f}/s), {note}, {left} left",
+                f"{self._title}: {self._done:,} of {self._total:,} {self._unit} "
+                f"({rate:,.{decimals}f}/s), {note + ', ' if note else ''}{left} left",
                 file=self._out,
                 flush=True,
             )
