@@ -217,7 +217,10 @@ class Pool:
         lengths = [place.length for place in places]
         digest, memory = hashlib.sha256(), memoryview(bytearray(PART_BYTES))
         # the report makes the shard: its entry in the folder is synced with those before
-        with atomic_path(self.shard_path(name), sync_folder=False) as path, path.open("wb") as out:
+        with (
+            atomic_path(self.shard_path(name), sync_folder=False) as path,
+            path.open("wb", buffering=PART_BYTES) as out,
+        ):
             for run in joined(places):
                 for part in run.parts(memory):
                     out.write(part)

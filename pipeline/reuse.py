@@ -9,9 +9,9 @@ from pipeline.errors import BuildError
 from pipeline.pool import Place, Pool
 from pipeline.stored import StoredShard
 from schemas.recipe import Recipe
-from schemas.records import MalformedRecord, decode_record, encode_record
+from schemas.records import Facts, FactsPatch, MalformedRecord, decode_record
 from schemas.shards import PlannedImage, ShardKey, render_keys, shard_index
-from schemas.tfrecord import FOOTER_BYTES, CorruptShard, frame, unframe
+from schemas.tfrecord import FOOTER_BYTES, HEADER_BYTES, CorruptShard, frame, unframe
 
 # A record ends with its render_key and its variant (schemas/records.py): far more than
 # their bytes, far less than the pixels before them.
@@ -115,11 +115,16 @@ class BaseRecords:
         if not shard.sound:
             variants = self._undamaged(image.image_id, variants, shard)
         places = {variant: shard.place(image.image_id, variant) for variant in variants}
-        if (stored.label, stored.group, stored.copies) == (image.label, image.group, image.copies):
+        before = Facts(stored.label, stored.group, stored.copies)
+        now = Facts(image.label, image.group, image.copies)
+        if before == now:
             return TakenOver(places, {})
-        return TakenOver(
-            {}, {v: _with_new_facts(place.read(), image) for v, place in places.items()}
-        )
+        patch = FactsPatch(image.image_id, before=before, now=now)
+        patched = {}
+        for variant, place in places.items():
+            with contextlib.suppress(MalformedRecord):  # it is rendered then
+                patched[variant] = frame(patch.apply(place.read()[HEADER_BYTES:-FOOTER_BYTES]))
+        return TakenOver({}, patched)
 
     def _undamaged(
         self, image_id: str, variants: Iterable[int], shard: StoredShard
@@ -135,11 +140,3 @@ class BaseRecords:
                     decode_record(unframe(framed))
                     found.append(variant)
         return found
-
-
-def _with_new_facts(framed: bytes, image: PlannedImage) -> bytes:
-    """Returns a record with the label, group and copies of the plan."""
-    record = dataclasses.replace(
-        decode_record(unframe(framed)), label=image.label, group=image.group, copies=image.copies
-    )
-    return frame(encode_record(record))

@@ -68,4 +68,6 @@ def make_records(task: RenderTask, content: bytes, *, config: VariantConfig) -> 
             render_key=render_key(config.digest, image.image_id, variant, digest),
         )
         framed[variant] = frame(encode_record(record))
-    return ImageRecords(image.image_id, digest, find_likeness(plate), framed)
+    known = digest == task.stored_digest
+    likeness = task.stored_likeness if known else find_likeness(plate)
+    return ImageRecords(image.image_id, digest, likeness, framed)

@@ -87,6 +87,69 @@ def encode_record(record: Record) -> bytes:
     return _delimited(0x0A, features)
 
 
+_IMAGE_ENTRY_BYTES = len(_entry("image", _BYTES_LIST, bytes(IMAGE_BYTES)))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Facts:
+    """What experts and balance say of an image: the part of its records that may change.
+
+    Attributes:
+        label: index in the label set.
+        group: name of the image's drop, well or plate.
+        copies: how many variants the image has.
+    """
+
+    label: int
+    group: str
+    copies: int
+
+
+class FactsPatch:
+    """Gives the records of one image other facts, without reading all of them.
+
+    Args:
+        image_id: name of the image.
+        before: the facts that its records have.
+        now: those that they are to have.
+    """
+
+    def __init__(self, image_id: str, *, before: Facts, now: Facts):
+        self._before, self._now = _parts(before), _parts(now)
+        name = _entry("image_id", _BYTES_LIST, image_id.encode())
+        self._kept = _IMAGE_ENTRY_BYTES + len(name)  # bytes between the two parts
+
+    def apply(self, data: bytes) -> bytes:
+        """Returns a record with the new facts: what `encode_record` would give.
+
+        Raises:
+            MalformedRecord: if the record is not one of the image with the facts before.
+        """
+        if len(data) <= self._kept:  # so that there is a length to read
+            raise MalformedRecord(f"{len(data)} bytes that are no record")
+        length, start = _read_varint(data, 1)
+        head, label = self._before
+        middle = start + len(head)
+        end = middle + self._kept
+        if not (
+            data[:1] == b"\x0a"
+            and start + length == len(data)
+            and data.startswith(head, start)
+            and data.startswith(label, end)
+        ):
+            raise MalformedRecord("a record with other facts than its shard's report has")
+        new_head, new_label = self._now
+        rest = data[end + len(label) :]
+        return _delimited(0x0A, b"".join((new_head, data[middle:end], new_label, rest)))
+
+
+def _parts(facts: Facts) -> tuple[bytes, bytes]:
+    """Returns the entries of facts: those before the image, and the label behind it."""
+    copies = _entry("copies", _INT64_LIST, _varint(facts.copies))
+    group = _entry("group", _BYTES_LIST, facts.group.encode())
+    return copies + group, _entry("label", _INT64_LIST, _varint(facts.label))
+
+
 def _read_varint(data: bytes, at: int) -> tuple[int, int]:
     value = shift = 0
     while True:

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.records import IMAGE_BYTES, MalformedRecord, Record, decode_record, encode_record
+from schemas.records import (
+    IMAGE_BYTES,
+    Facts,
+    FactsPatch,
+    MalformedRecord,
+    Record,
+    decode_record,
+    encode_record,
+)
 from tests.strategies import records
 
 RECORD = Record(
@@ -37,6 +45,36 @@ def test_a_record_is_read_as_it_was_written(record):
 @given(records, records)
 def test_other_records_have_other_bytes(one, other):
     assert (encode_record(one) == encode_record(other)) == (one == other)
+
+
+def facts(record):
+    return Facts(record.label, record.group, record.copies)
+
+
+@given(records, records)
+def test_other_facts_give_the_bytes_of_a_record_with_them(record, other):
+    now = facts(other)
+    patch = FactsPatch(record.image_id, before=facts(record), now=now)
+    wanted = dataclasses.replace(record, **dataclasses.asdict(now))
+    assert patch.apply(encode_record(record)) == encode_record(wanted)
+
+
+@given(records, records)
+def test_facts_are_given_to_no_record_that_has_others(record, other):
+    patch = FactsPatch(record.image_id, before=facts(record), now=facts(record))
+    if facts(other) == facts(record) and len(other.image_id.encode()) == len(
+        record.image_id.encode()
+    ):
+        return
+    with pytest.raises(MalformedRecord):
+        patch.apply(encode_record(other))
+
+
+@pytest.mark.parametrize("data", [b"", b"\x0a", b"\x0b" + encode_record(RECORD)[1:]])
+def test_facts_are_given_to_nothing_but_a_record(data):
+    patch = FactsPatch(RECORD.image_id, before=facts(RECORD), now=facts(RECORD))
+    with pytest.raises(MalformedRecord):
+        patch.apply(data)
 
 
 @pytest.mark.parametrize("size", [0, IMAGE_BYTES - 1, IMAGE_BYTES + 1])
