@@ -50,9 +50,9 @@ def _ways(arch: str) -> tuple[tuple[Way, Way], tuple[Way, Way]]:
     import keras  # noqa: PLC0415 - after `quiet`
     import tensorflow as tf  # noqa: PLC0415
 
+    from trainer.progress import Progress  # noqa: PLC0415
     from trainer.training.learner import Learner  # noqa: PLC0415
     from trainer.training.passes import Place, go_through  # noqa: PLC0415
-    from trainer.training.progress import Progress  # noqa: PLC0415
     from trainer.training.stop import Stop  # noqa: PLC0415
 
     recipe = dataclasses.replace(PAPER, batch_size=_BATCH).for_network(NETWORKS[arch])
