@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pipeline.errors import BuildError
-from pipeline.pool import Place, Pool
+from pipeline.pool import Pool
+from pipeline.spool import Place
 from pipeline.stored import StoredShard
 from schemas.recipe import Recipe
 from schemas.records import Facts, FactsPatch, MalformedRecord, decode_record

@@ -4,8 +4,9 @@ import contextlib
 from collections.abc import Iterator
 
 from pipeline import progress
-from pipeline.pool import Pool, Reject, ShardReport, Spool, StoredImage
+from pipeline.pool import Pool, Reject, ShardReport, StoredImage
 from pipeline.reuse import Base, BaseRecords
+from pipeline.spool import Spool
 from pipeline.tasks import RenderTask, VariantConfig
 from pipeline.workers import RenderWorkers
 from schemas.recipe import Recipe

@@ -6,7 +6,8 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 
-from pipeline.pool import PART_BYTES, Place, Pool, ShardReport, StoredImage
+from pipeline.pool import Pool, ShardReport, StoredImage
+from pipeline.spool import PART_BYTES, Place
 from schemas.tfrecord import HEAD_BYTES, CorruptShard, is_frame_head, unframe
 
 
